@@ -1,0 +1,1 @@
+"""The public face of Koll på läget: pages, chat API, booking, concerns and the staff app."""

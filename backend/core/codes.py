@@ -1,0 +1,171 @@
+"""Return codes: six Swedish words instead of a name, an address or a login.
+
+66 bits (six of 2,048 words), stored as Argon2id with a secret pepper. The hash
+takes its salt from the pepper, not from the row: a code must be found without
+knowing whose it is, and codes are random, so nobody gains from equal salts.
+While the person has not said that it is saved, the words lie sealed beside the
+hash, so that a dropped connection does not cost a child its way back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+from argon2.low_level import Type, hash_secret_raw
+from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from backend.core.db import Base, Instant
+from backend.core.errors import TooMany
+from backend.core.text import fold
+from backend.core.vault import Vault
+
+WORDS = 6
+SHOWN_FOR = timedelta(hours=1)
+
+
+class ReturnCode(Base):
+    """A code's slow hash and what it opens: ``kind`` is ``booking`` or ``concern``, ``subject`` that row's id."""
+
+    __tablename__ = "return_code"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[bytes] = mapped_column(unique=True)
+    kind: Mapped[str]
+    subject: Mapped[str] = mapped_column(index=True)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    used_at: Mapped[datetime | None] = mapped_column(Instant)
+    data_key: Mapped[bytes]
+    unsaved: Mapped[bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class NewCode:
+    """A code on its way to being issued: the words for the person, the digest for the database."""
+
+    words: str
+    digest: bytes
+
+
+class Codebook:
+    """Makes, recognises and hashes codes. Hashing takes about 20 ms and 19 MiB, so it has two threads of its own."""
+
+    def __init__(self, word_file: Path, pepper: bytes) -> None:
+        self._words = tuple(word_file.read_text("utf-8").split())
+        self._folded = {fold(word): word for word in self._words}
+        if len(self._folded) < 2048:
+            raise ValueError(f"{word_file}: {len(self._folded)} distinct words, needs 2,048")
+        self._pepper = pepper
+        self._salt = hashlib.sha256(b"code-salt" + pepper).digest()[:16]
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="codes")
+
+    async def new(self) -> NewCode:
+        """A fresh code."""
+        words = " ".join(secrets.choice(self._words) for _ in range(WORDS))
+        return NewCode(words, await self.digest(words))
+
+    async def digest(self, words: str) -> bytes:
+        """The slow hash of normalised words."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._hash, words)
+
+    def find(self, text: str) -> str | None:
+        """Six listed words in a row somewhere in ``text``, as written in the list; None if there are none.
+
+        Forgives case, lost dots over å, ä and ö, commas, hyphens and line breaks.
+        """
+        run: list[str] = []
+        cleaned = "".join(character if character.isalpha() else " " for character in fold(text))
+        for token in cleaned.split():
+            word = self._folded.get(token)
+            run = [*run, word] if word else []
+            if len(run) == WORDS:
+                return " ".join(run)
+        return None
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._pool.shutdown()
+
+    def _hash(self, words: str) -> bytes:
+        secret = hmac.digest(self._pepper, fold(words).encode(), "sha256")
+        return hash_secret_raw(secret, self._salt, 2, 19 * 1024, 1, 32, Type.ID)
+
+
+class CodeBrake:
+    """Limits guesses per source and in total, and fails closed: if counting fails, nobody may guess.
+
+    Five misses a quarter of an hour for a source, and twenty guesses a second for the whole house.
+    """
+
+    _PER_SOURCE = RateLimitItemPerMinute(5, 15)
+    _IN_ALL = RateLimitItemPerSecond(20)
+
+    def __init__(self) -> None:
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    def check(self, source: str) -> None:
+        """Raise `TooMany` when ``source`` may not try now."""
+        try:
+            allowed = self._limiter.test(self._PER_SOURCE, source) and self._limiter.hit(self._IN_ALL, "all")
+        except Exception:  # a brake that is broken must not be a brake that is off
+            allowed = False
+        if not allowed:
+            raise TooMany
+
+    def missed(self, source: str) -> None:
+        """Count a wrong code against ``source``."""
+        self._limiter.hit(self._PER_SOURCE, source)
+
+
+def issue(session: Session, vault: Vault, code: NewCode, receipt: str, kind: str, subject: str, at: datetime) -> None:
+    """Store ``code`` under ``receipt`` for a booking or concern, in the caller's transaction."""
+    data_key = vault.new_key()
+    session.add(
+        ReturnCode(
+            id=receipt,
+            digest=code.digest,
+            kind=kind,
+            subject=subject,
+            created_at=at,
+            data_key=data_key,
+            unsaved=vault.seal(data_key, f"return_code.unsaved:{receipt}", code.words),
+        )
+    )
+
+
+def lookup(session: Session, digest: bytes) -> ReturnCode | None:
+    """The row that a digest opens, or None."""
+    return session.scalar(sa.select(ReturnCode).where(ReturnCode.digest == digest))
+
+
+def unsaved_words(session: Session, vault: Vault, receipt: str) -> str | None:
+    """The words of a code that the person has not yet said is saved; None afterwards."""
+    row = session.get(ReturnCode, receipt)
+    if row is None or row.unsaved is None:
+        return None
+    return vault.open(row.data_key, f"return_code.unsaved:{receipt}", row.unsaved)
+
+
+def mark_saved(session: Session, receipt: str) -> None:
+    """Forget the words; only the slow hash remains."""
+    session.execute(sa.update(ReturnCode).where(ReturnCode.id == receipt).values(unsaved=None))
+
+
+def forget_unsaved(session: Session, now: datetime) -> int:
+    """Drop the sealed words of codes shown more than an hour ago; returns how many."""
+    result = session.execute(
+        sa.update(ReturnCode)
+        .where(ReturnCode.unsaved.is_not(None), ReturnCode.created_at < now - SHOWN_FOR)
+        .values(unsaved=None)
+    )
+    return result.rowcount  # type: ignore[attr-defined,no-any-return]

@@ -1,0 +1,170 @@
+"""Messages that leave the house, written in the same transaction as what they tell of.
+
+Delivery is at least once: a row is marked as sent only after the mail server took
+it, and a stable Message-ID lets the receiver drop a twin. Bodies say "ny händelse"
+and nothing else: mail is not secret (JO 1376-2013).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import smtplib
+import ssl
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from backend.core.clock import Clock
+from backend.core.db import Base, Database, Instant
+from backend.core.vault import new_id
+
+_BATCH = 20
+_FIRST_RETRY = timedelta(seconds=15)
+_LONGEST_RETRY = timedelta(minutes=15)
+
+
+class OutboxMessage(Base):
+    """One mail to send. ``state`` is ``pending``, ``sent`` or ``refused`` (the server said never)."""
+
+    __tablename__ = "outbox_message"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    recipient: Mapped[str]
+    subject: Mapped[str]
+    body: Mapped[str]
+    state: Mapped[str] = mapped_column(default="pending")
+    attempts: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    next_at: Mapped[datetime] = mapped_column(Instant)
+    sent_at: Mapped[datetime | None] = mapped_column(Instant)
+    error: Mapped[str] = mapped_column(default="")
+
+    __table_args__ = (sa.Index(None, "state", "next_at"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What a transport needs: addresses, words and an id that stays the same over retries."""
+
+    id: str
+    recipient: str
+    subject: str
+    body: str
+
+
+class Refused(Exception):
+    """The receiving server will never take this mail (a permanent 5xx answer)."""
+
+
+class Transport(Protocol):
+    """Something that can deliver a mail, called in a worker thread."""
+
+    def send(self, mail: Mail) -> None:
+        """Deliver, or raise: `Refused` for never, anything else for later."""
+        ...
+
+
+class ConsoleTransport:
+    """Prints that a mail would have gone out. For a developer's machine, where no mail server is."""
+
+    def send(self, mail: Mail) -> None:
+        """See `Transport.send`."""
+        print(f"[mail] to {mail.recipient}: {mail.subject}", file=sys.stderr, flush=True)
+
+
+class SmtpTransport:
+    """``smtp://user:password@host:25`` or ``smtps://host:465``; ``smtp`` upgrades by STARTTLS when offered."""
+
+    def __init__(self, url: str, sender: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+            raise ValueError("SMTP_URL must look like smtp://host:port or smtps://host:port")
+        self._parts = parts
+        self._sender = sender
+
+    def send(self, mail: Mail) -> None:
+        """See `Transport.send`."""
+        message = EmailMessage()
+        message["From"], message["To"], message["Subject"] = self._sender, mail.recipient, mail.subject
+        message["Message-ID"] = f"<{mail.id}@{self._sender.partition('@')[2] or 'localhost'}>"
+        message.set_content(mail.body)
+        try:
+            with self._connect() as server:
+                server.send_message(message)
+        except smtplib.SMTPRecipientsRefused as error:
+            code = next(iter(error.recipients.values()))[0]
+            raise (Refused(str(code)) if code >= 500 else ConnectionError(str(code))) from None
+        except smtplib.SMTPResponseException as error:
+            raise (
+                Refused(str(error.smtp_code)) if error.smtp_code >= 500 else ConnectionError(str(error.smtp_code))
+            ) from None
+
+    def _connect(self) -> smtplib.SMTP:
+        host = self._parts.hostname or ""
+        context = ssl.create_default_context()
+        if self._parts.scheme == "smtps":
+            server: smtplib.SMTP = smtplib.SMTP_SSL(host, self._parts.port or 465, timeout=10, context=context)
+        else:
+            server = smtplib.SMTP(host, self._parts.port or 25, timeout=10)
+            server.ehlo()
+            if server.has_extn("starttls"):
+                server.starttls(context=context)
+        if self._parts.username:
+            server.login(unquote(self._parts.username), unquote(self._parts.password or ""))
+        return server
+
+
+def post(session: Session, at: datetime, recipient: str, subject: str, body: str) -> None:
+    """Put a mail in the outbox within the caller's transaction. An empty ``recipient`` posts nothing."""
+    if recipient:
+        session.add(
+            OutboxMessage(id=new_id(), recipient=recipient, subject=subject, body=body, created_at=at, next_at=at)
+        )
+
+
+async def deliver_due(database: Database, transport: Transport, clock: Clock) -> int:
+    """Send what is due, one mail at a time, and return how many were taken."""
+    now = clock.now()
+
+    def due(session: Session) -> Sequence[OutboxMessage]:
+        return session.scalars(
+            sa.select(OutboxMessage)
+            .where(OutboxMessage.state == "pending", OutboxMessage.next_at <= now)
+            .order_by(OutboxMessage.next_at)
+            .limit(_BATCH)
+        ).all()
+
+    sent = 0
+    for row in await database.read(due):
+        state, error = "sent", ""
+        try:
+            await asyncio.to_thread(transport.send, Mail(row.id, row.recipient, row.subject, row.body))
+        except Refused as refusal:
+            state, error = "refused", str(refusal)
+        except Exception as failure:  # the network fails in many ways, and each means "later"
+            state, error = "pending", type(failure).__name__
+        await database.write(lambda s, r=row, st=state, e=error: _mark(s, r, st, e, clock.now()))
+        sent += state == "sent"
+    return sent
+
+
+def _mark(session: Session, row: OutboxMessage, state: str, error: str, at: datetime) -> None:
+    wait = min(_FIRST_RETRY * 2**row.attempts, _LONGEST_RETRY)
+    session.execute(
+        sa.update(OutboxMessage)
+        .where(OutboxMessage.id == row.id)
+        .values(
+            state=state,
+            error=error,
+            attempts=row.attempts + 1,
+            sent_at=at if state == "sent" else None,
+            next_at=at + wait,
+        )
+    )

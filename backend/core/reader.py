@@ -1,0 +1,50 @@
+"""Who is reading, as far as they have told: role and age band decide which words we use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Who = Literal["child", "partner", "parent", "adult", "professional"]
+Band = Literal["6-9", "10-12", "13-17", "adult", "parent"]
+Lang = Literal["sv", "en"]
+
+BANDS: tuple[Band, ...] = ("6-9", "10-12", "13-17", "adult", "parent")
+
+_COMBINED: dict[str, tuple[Who, Band]] = {
+    "child_6_9": ("child", "6-9"),
+    "child_10_12": ("child", "10-12"),
+    "child_13_17": ("child", "13-17"),
+    "partner": ("partner", "adult"),
+    "parent": ("parent", "parent"),
+    "adult": ("adult", "adult"),
+    "professional": ("professional", "adult"),
+}
+READERS = tuple(_COMBINED)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Role, age band and language; None where the person has not said."""
+
+    who: Who | None = None
+    band: Band | None = None
+    lang: Lang = "sv"
+
+    @classmethod
+    def of(cls, combined: str | None, lang: Lang = "sv") -> Reader:
+        """From the API's one-word form (``child_10_12``); raises `KeyError` for an unknown one."""
+        if combined is None:
+            return cls(lang=lang)
+        who, band = _COMBINED[combined]
+        return cls(who, band, lang)
+
+    @property
+    def combined(self) -> str | None:
+        """The one-word form, or None when nothing is known."""
+        return next((key for key, pair in _COMBINED.items() if pair == (self.who, self.band)), None)
+
+    @property
+    def grown_up(self) -> bool:
+        """Whether the person has said that they are an adult; an unknown reader may be a child."""
+        return self.band in ("adult", "parent")
