@@ -1,0 +1,126 @@
+"""The factory: one municipality's parts chosen and wired in one place.
+
+Everything outside is an argument (settings, clock, database, mail, assistant), so a
+test hands in what it needs and one process can serve several municipalities.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from sanic import Sanic
+from sanic.config import Config
+from sanic_ext import Extend
+
+from backend.config import Settings
+from backend.core.clock import Clock, SystemClock
+from backend.core.codes import Codebook, CodeBrake
+from backend.core.content import Phrases
+from backend.core.db import Database
+from backend.core.helplines import Helplines
+from backend.core.house import House
+from backend.core.municipality import load_municipality
+from backend.core.outbox import ConsoleTransport, SmtpTransport, Transport, deliver_due
+from backend.core.vault import Vault
+from backend.web import errors, render, security
+
+log = logging.getLogger("koll")
+
+MAX_BODY = 512 * 1024
+"""Bytes; the longest story in the widest characters, escaped as JSON, fits."""
+OUTBOX_SECONDS = 2.0
+
+
+def build_house(settings: Settings, *, clock: Clock | None = None, database: Database | None = None) -> House:
+    """Load and check all content and open the database; raises `ContentError` or `SettingsError`."""
+    content = settings.content_dir
+    return House(
+        settings=settings,
+        db=database or Database(settings.database_url),
+        vault=Vault(settings.data_key, settings.retired_data_keys),
+        clock=clock or SystemClock(),
+        phrases=Phrases.load(content),
+        municipality=load_municipality(content, settings.municipality),
+        helplines=Helplines.load(content),
+        codes=Codebook(content / "sv" / "codewords.txt", settings.code_pepper),
+        brake=CodeBrake(),
+    )
+
+
+def create_app(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    database: Database | None = None,
+    transport: Transport | None = None,
+    name: str = "koll",
+) -> Sanic:
+    """A Sanic app for one municipality, ready to serve; its database must be migrated already."""
+    house = build_house(settings, clock=clock, database=database)
+    app = Sanic(name, config=Config(load_env=False), configure_logging=False)
+    app.config.update(
+        REQUEST_MAX_SIZE=MAX_BODY,
+        REQUEST_TIMEOUT=10,
+        KEEP_ALIVE_TIMEOUT=15,
+        FALLBACK_ERROR_FORMAT="text",
+        ACCESS_LOG=False,
+        TEMPLATING_PATH_TO_TEMPLATES=str(render.TEMPLATES),
+        OAS_UI_REDOC=False,
+        OAS_UI_SWAGGER=False,
+        OAS_URL_PREFIX="/docs",
+        HTTP_AUTO_TRACE=False,
+    )
+    app.ctx.house = house
+    Extend(app)
+    render.setup(app, house)
+    security.setup(app, house)
+    errors.setup(app, house)
+    app.static("/static", render.STATIC, name="static")
+    _register_features(app, house)
+    _keep_delivering(app, house, transport or _transport(settings))
+
+    @app.after_server_stop
+    async def close(_app: Sanic) -> None:
+        house.codes.close()
+        await asyncio.to_thread(house.db.close)
+
+    return app
+
+
+def _register_features(app: Sanic, house: House) -> None:
+    """Features in the order in which they may know of each other."""
+
+
+def _transport(settings: Settings) -> Transport:
+    if settings.smtp_url:
+        return SmtpTransport(settings.smtp_url, settings.mail_from)
+    return ConsoleTransport()
+
+
+def _keep_delivering(app: Sanic, house: House, transport: Transport) -> None:
+    async def deliver() -> None:
+        await deliver_due(house.db, transport, house.clock)
+
+    every(app, "outbox", OUTBOX_SECONDS, deliver)
+
+
+def every(app: Sanic, name: str, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+    """Run ``work`` again and again while the server runs; a failure is logged by its type and tried again."""
+
+    async def loop(_app: Sanic) -> None:
+        while True:
+            try:
+                await work()
+            except Exception as error:
+                log.error("%s failed: %s", name, type(error).__name__)
+            await asyncio.sleep(seconds)
+
+    @app.after_server_start
+    async def start(running: Sanic) -> None:
+        running.add_task(loop, name=f"every-{name}")
+
+    @app.before_server_stop
+    async def stop(running: Sanic) -> None:
+        await running.cancel_task(f"every-{name}", raise_exception=False)

@@ -1,0 +1,200 @@
+"""What is true in one municipality: names, hours, units, numbers. One file each, checked at the start."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from backend.core.content import ContentError, read_yaml
+
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Channel = Literal["chat", "phone", "video"]
+
+
+class Strict(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A content record: a misspelled field is an error, not a silent default."""
+
+
+class Note(Strict):
+    """The same sentence for a child and for an adult."""
+
+    child: str
+    adult: str
+
+
+class Contact(Strict):
+    """A local number. ``example`` marks one that reaches nobody."""
+
+    id: str
+    name: str
+    number_display: str
+    number_tel: str
+    spoken: str
+    note: Note
+    example: bool = False
+
+
+class OpenHours(Strict):
+    """Local opening times of some weekdays, ``HH:MM``."""
+
+    days: list[Day]
+    open: str
+    close: str
+
+
+class Socialjour(Strict):
+    """Help when the office is closed; not round the clock everywhere."""
+
+    name: str
+    number_display: str | None
+    number_tel: str | None
+    spoken: str | None
+    via_112: bool
+    hours: list[OpenHours]
+    text: Note
+    verified: bool
+    verified_at: date | None
+
+
+class Unit(Strict):
+    """A queue and a circle of readers."""
+
+    id: str
+    name: str
+    plain: str
+    board: str
+    branch: str
+    mailbox: str
+    contact: str
+
+
+class Holidays(Strict):
+    """Which days are closed: red days of a country, named eves, local days."""
+
+    country: str
+    closed_eves: list[str]
+    closed_days: list[date]
+
+
+class BookingTerms(Strict):
+    """How times are offered; durations as the names say."""
+
+    enabled: bool
+    unit: str
+    meeting_minutes: int
+    buffer_minutes: int
+    notice_minutes: int
+    cutoff: str
+    hold_minutes: int
+    offer: int
+    days_ahead: int
+    channels: list[Channel]
+
+
+class Retention(Strict):
+    """Hours until things are wiped. Concerns follow the law (SoL 16 kap.) and are not among them."""
+
+    chat_hours: int
+    chat_idle_hours: int
+    booking_hours: int
+    held_time_hours: int
+    code_hours: int
+    mail_hours: int
+
+
+class OnCall(Strict):
+    """Who is told at once about danger."""
+
+    danger_mailbox: str
+    acknowledge_minutes: int
+
+
+class WorkingSpan(Strict):
+    """Working hours of some weekdays, local ``HH:MM``."""
+
+    days: list[Day]
+    start: str
+    end: str
+
+
+class Break(Strict):
+    """A daily pause, local ``HH:MM``."""
+
+    start: str
+    end: str
+
+
+class DemoStaff(Strict):
+    """Somebody whom `make run` adds so that a newcomer can log in."""
+
+    login: str
+    first_name: str
+    role: Literal["therapist", "case_worker", "manager"]
+    unit: str
+    channels: list[Channel]
+    meeting_url: str | None
+    hours: list[WorkingSpan]
+    break_: Break | None = msgspec.field(name="break", default=None)
+
+
+class Municipality(Strict):
+    """The whole file."""
+
+    name: str
+    short_name: str
+    service_name: str
+    example: bool
+    timezone: str
+    languages: list[str]
+    frame_ancestors: list[str]
+    exit_url: str
+    exit_label: str
+    contacts: list[Contact]
+    socialjour: Socialjour
+    units: list[Unit]
+    opening_hours: list[OpenHours]
+    holidays: Holidays
+    booking: BookingTerms
+    retention: Retention
+    on_call: OnCall
+    demo_staff: list[DemoStaff] = []
+
+    def unit(self, unit_id: str) -> Unit:
+        """The unit with that id; raises `KeyError`."""
+        for unit in self.units:
+            if unit.id == unit_id:
+                return unit
+        raise KeyError(unit_id)
+
+    def contact(self, contact_id: str) -> Contact:
+        """The local number with that id; raises `KeyError`."""
+        for contact in self.contacts:
+            if contact.id == contact_id:
+                return contact
+        raise KeyError(contact_id)
+
+
+def load_municipality(directory: Path, name: str) -> Municipality:
+    """Read ``municipalities/<name>.yml``; raises `ContentError` with file and field."""
+    path = directory / "municipalities" / f"{name}.yml"
+    try:
+        loaded = msgspec.convert(read_yaml(path), Municipality)
+    except msgspec.ValidationError as error:
+        raise ContentError(f"{path}: {error}") from None
+    units = {unit.id for unit in loaded.units}
+    contacts = {contact.id for contact in loaded.contacts}
+    for unit in loaded.units:
+        if unit.contact not in contacts:
+            raise ContentError(f"{path}: unit {unit.id} points at contact {unit.contact}, which is none")
+    if loaded.booking.unit not in units:
+        raise ContentError(f"{path}: booking.unit {loaded.booking.unit} is no unit")
+    for staff in loaded.demo_staff:
+        if staff.unit not in units:
+            raise ContentError(f"{path}: {staff.login} works in {staff.unit}, which is no unit")
+    if loaded.booking.meeting_minutes % 5 or loaded.booking.buffer_minutes % 5:
+        raise ContentError(f"{path}: booking lengths must be multiples of five minutes")
+    return loaded

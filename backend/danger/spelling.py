@@ -1,0 +1,251 @@
+"""From what people type to words a lexicon can know.
+
+Children and frightened people write without å, ä and ö, with letters missing
+or repeated, with words glued together or spelt as they sound.  Everything
+here is linear in the length of the text and accepts any ``str``.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import pairwise
+
+MAX_CHARACTERS = 80_000
+"""A longer text is read at its beginning and its end, half of this each."""
+
+_MAX_MARKS = 4  # Python reorders combining marks in quadratic time, so a long run is cut first.
+_MAX_WORD = 80
+_FOLD = str.maketrans("åäöéèêëáàâóòôúùûüíìîïñç", "aaoeeeeaaaooouuuuiiiinc")
+_LEET = str.maketrans("013457@$", "oieastas")
+_TOKEN = re.compile(
+    r"[^\W_]+(?:@[^\W_]+|\$[^\W_]+)*"
+    r"|[\u2600-\u27bf\U0001f000-\U0001faff]"
+    r"|[.!?…\n,;:()]+"
+)
+_RUN = re.compile(r"(.)\1{2,}")
+_DOUBLE = re.compile(r"(.)\1+")
+_SENTENCE_END = frozenset("!?\n")
+
+
+@dataclass(slots=True)
+class Tokens:
+    """Words in order, with where clauses and sentences begin.
+
+    ``clauses`` and ``sentences`` are bit sets over word positions; a set bit
+    means that something new begins with that word.
+    """
+
+    words: list[str] = field(default_factory=list)
+    clauses: int = 0
+    sentences: int = 0
+
+
+def clean(text: str) -> str:
+    """Return ``text`` in one writing: NFKC, lower case, no invisible marks.
+
+    Never raises; lone surrogates and NUL become spaces.
+    """
+    text = _ends(text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", "".join(_without_mark_runs(text)))
+        text = "".join(_visible(_ends(text)))
+    return text.casefold().replace("'", "").replace("’", "")
+
+
+def _ends(text: str) -> str:
+    if len(text) <= MAX_CHARACTERS:
+        return text
+    half = MAX_CHARACTERS // 2
+    return text[:half] + "\n" + text[-half:]
+
+
+def _without_mark_runs(text: str) -> Iterator[str]:
+    run = 0
+    for character in text:
+        run = run + 1 if unicodedata.combining(character) else 0
+        if run <= _MAX_MARKS:
+            yield character
+
+
+def _visible(text: str) -> Iterator[str]:
+    for character in text:
+        category = _category(character)
+        if category in ("Mn", "Me", "Cf") or character in "ـ\ufe0f":
+            continue
+        yield " " if category in ("Cs", "Cc") and character != "\n" else character
+
+
+@lru_cache(maxsize=4096)
+def _category(character: str) -> str:
+    return unicodedata.category(character)
+
+
+def tokenise(text: str, fillers: frozenset[str] = frozenset()) -> Tokens:
+    """Split cleaned ``text`` into words, leaving out ``fillers``.
+
+    Three dots are a pause, not an end: frightened people write that way.
+    """
+    tokens = Tokens()
+    starts: list[tuple[int, bool]] = []
+    letters: list[str] = []
+
+    def spelled_out() -> None:
+        if len(letters) >= 4:
+            tokens.words[-len(letters) :] = ["".join(letters)]
+        letters.clear()
+
+    for piece in _TOKEN.findall(text):
+        if not (piece[0].isalnum() or ord(piece[0]) >= 0x2600):
+            spelled_out()
+            ends = not _SENTENCE_END.isdisjoint(piece) or piece == "."
+            starts.append((len(tokens.words), ends))
+        elif piece not in fillers or len(piece) == 1:
+            tokens.words.append(piece)
+            if len(piece) == 1 and piece.isalpha():
+                letters.append(piece)
+            else:
+                word = tokens.words.pop()
+                spelled_out()
+                tokens.words.append(word)
+    spelled_out()
+    _mark_starts(tokens, starts)
+    return tokens
+
+
+def _mark_starts(tokens: Tokens, starts: list[tuple[int, bool]]) -> None:
+    """Note where clauses and sentences begin; a scrap of a sentence joins its neighbours."""
+    count = len(tokens.words)
+    clauses = bytearray(count // 8 + 1)
+    sentences = bytearray(count // 8 + 1)
+    ends = sorted({0, count} | {at for at, ends in starts if ends and at < count})
+    long_enough = {start for start, end in pairwise(ends) if end - start > 3}
+    previous_long = {end for start, end in pairwise(ends) if end - start > 3}
+    for at, is_end in starts:
+        if at >= count or at == 0:
+            continue
+        clauses[at >> 3] |= 1 << (at & 7)
+        if is_end and at in long_enough and at in previous_long:
+            sentences[at >> 3] |= 1 << (at & 7)
+    tokens.clauses = int.from_bytes(clauses, "little")
+    tokens.sentences = int.from_bytes(sentences, "little")
+
+
+def fold(word: str) -> str:
+    """Return ``word`` without rings and dots: "slår" becomes "slar"."""
+    return word.translate(_FOLD)
+
+
+def squeeze(word: str) -> str:
+    """Return ``word`` with every repeated letter written once."""
+    return _DOUBLE.sub(r"\1", word)
+
+
+def _heard(word: str) -> Iterator[str]:
+    """Ways to write ``word`` on a keyboard without å, ä and ö, or by ear."""
+    yield fold(word)
+    yield word.replace("å", "aa").replace("ä", "ae").replace("ö", "oe")
+    if len(word) >= 5:
+        yield fold(word.replace("ä", "e"))
+        yield fold(word.replace("å", "o"))
+        yield word.replace("å", "ä")
+        yield word.replace("ä", "å")
+
+
+def _shorter(word: str) -> Iterator[str]:
+    yield word
+    for i in range(len(word)):
+        yield word[:i] + word[i + 1 :]
+
+
+class Speller:
+    """Finds the lexicon's word behind a typed one.
+
+    ``words`` are the lexicon's, ``known`` are ordinary words that look like
+    them and are left as they are, ``spellings`` maps a common way to write a
+    word to the word.
+    """
+
+    def __init__(self, words: Iterable[str], known: frozenset[str], spellings: Mapping[str, str]) -> None:
+        self._words = frozenset(words)
+        self._known = known
+        self._spellings = dict(spellings)
+        self._folded: dict[str, str] = {}
+        self._squeezed: dict[str, str] = {}
+        self._near: dict[str, str] = {}
+        for word in sorted(self._words):
+            if not word.isascii():
+                for heard in _heard(word):
+                    self._folded.setdefault(heard, word)
+            if len(word) >= 4:
+                self._squeezed.setdefault(squeeze(fold(word)), word)
+            if len(word) >= 6:
+                for shorter in _shorter(fold(word)):
+                    self._near.setdefault(shorter, word)
+
+    def resolve(self, typed: str) -> tuple[str, ...]:
+        """Return the lexicon's words for ``typed``: mostly one, more if glued, itself if unknown."""
+        if len(typed) > _MAX_WORD:
+            typed = _RUN.sub(r"\1", typed)[:_MAX_WORD]
+        for candidate in self._candidates(typed):
+            found = self._plain(candidate)
+            if found is not None:
+                return found
+        word = _RUN.sub(r"\1", typed)
+        return self._misspelt(word) or self._glued(word) or (word,)
+
+    def _candidates(self, typed: str) -> Iterator[str]:
+        yield typed
+        if _RUN.search(typed):
+            yield _RUN.sub(r"\1", typed)
+            yield _RUN.sub(r"\1\1", typed)
+        if any(c.isdigit() or c in "@$" for c in typed) and sum(c.isalpha() for c in typed) >= 2:
+            yield typed.translate(_LEET)
+
+    def _plain(self, word: str) -> tuple[str, ...] | None:
+        if word in self._spellings:
+            return (self._spellings[word],)
+        if word in self._words or word in self._known:
+            return (word,)
+        if word in self._folded:
+            return (self._folded[word],)
+        return None
+
+    def _misspelt(self, word: str) -> tuple[str, ...] | None:
+        if len(word) < 4 or len(word) > 24 or not word.isalpha():
+            return None
+        folded = fold(word)
+        found = self._squeezed.get(squeeze(folded))
+        if found is None and len(word) >= 6:
+            for shorter in _shorter(folded):
+                near = self._near.get(shorter)
+                if near is not None and near[0] == word[0] and abs(len(near) - len(word)) <= 1:
+                    found = near
+                    break
+        return None if found is None else (found,)
+
+    def _glued(self, word: str) -> tuple[str, ...] | None:
+        """Split words written without a space, if every part is a known word."""
+        if len(word) < 6 or not word.isalpha():
+            return None
+        best: list[tuple[str, ...] | None] = [()] + [None] * len(word)
+        for end in range(2, len(word) + 1):
+            for start in range(max(0, end - 16), end - 1):
+                before = best[start]
+                if before is None:
+                    continue
+                part = self._part(word[start:end])
+                if part is not None and (best[end] is None or len(before) + 1 < len(best[end] or ())):
+                    best[end] = (*before, part)
+        parts = best[-1]
+        if parts is None or len(parts) < 2 or len(word) < 3 * len(parts):
+            return None
+        return parts
+
+    def _part(self, part: str) -> str | None:
+        if part in self._spellings:
+            return self._spellings[part] if len(part) >= 3 else None
+        if part in self._words:
+            return part
+        return self._folded.get(part) if len(part) >= 4 else None

@@ -1,0 +1,1 @@
+"""Rendering, headers and errors: the one home of templates and static files."""

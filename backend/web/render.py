@@ -1,0 +1,33 @@
+"""Pages from Jinja templates, with the words from ``content/``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sanic import HTTPResponse, Request, Sanic
+from sanic_ext import render as sanic_render
+
+from backend.core.house import House
+from backend.core.reader import Reader
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+STATIC = Path(__file__).resolve().parent / "static"
+
+
+def setup(app: Sanic, house: House) -> None:
+    """Make ``t('phrase.key')``, ``municipality`` and ``exit_url`` known to every template."""
+    environment = app.ext.environment
+    environment.autoescape = True
+    environment.trim_blocks = environment.lstrip_blocks = True
+    environment.globals.update(
+        t=house.phrases.say, municipality=house.municipality, exit_url=house.municipality.exit_url, Reader=Reader
+    )
+
+
+async def page(request: Request, template: str, *, status: int = 200, **context: Any) -> HTTPResponse:
+    """Render ``template`` with ``context``; every page is UTF-8 HTML and never cached."""
+    context.setdefault("reader", Reader())
+    context["path"] = request.path
+    response = await sanic_render(template, status=status, context=context, app=request.app)
+    return response  # type: ignore[no-any-return]

@@ -1,0 +1,98 @@
+"""Real parts for every test: a migrated database, a house of the example municipality, a clock that obeys."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from backend.app import build_house
+from backend.config import ROOT, Settings
+from backend.core import migrate
+from backend.core.db import Database
+from backend.core.house import House
+from tests import postgres
+
+
+class ManualClock:
+    """A clock that stands still until told otherwise. Starts on a Wednesday morning, 09:00 in Stockholm."""
+
+    def __init__(self, at: datetime = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+    def forward(self, **delta: float) -> None:
+        self.at += timedelta(**delta)
+
+
+def make_settings(tmp_path: Path, **changes: object) -> Settings:
+    """Settings for a test: a SQLite file in ``tmp_path`` and secrets that are plainly made up."""
+    settings = Settings(
+        public_url="http://127.0.0.1:8000",
+        host="127.0.0.1",
+        port=8000,
+        database_url=f"sqlite:///{tmp_path / 'koll.db'}",
+        data_key=b"k" * 32,
+        retired_data_keys=(),
+        code_pepper=b"p" * 32,
+        rasa_url="http://127.0.0.1:9",
+        rasa_token="r" * 40,
+        internal_token="i" * 40,
+        smtp_url="",
+        mail_from="koll@exempelby.example",
+        municipality="exempelby",
+        content_dir=ROOT / "content",
+        chat_idle_hours=24,
+        rasa_deadline=2.0,
+        trusted_proxies=0,
+    )
+    return replace(settings, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return make_settings(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """A real PostgreSQL for the whole run."""
+    with postgres.serve() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A migrated database; every test that takes it runs on SQLite and on a real PostgreSQL."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'koll.db'}"
+    else:
+        url = request.getfixturevalue("postgres_server").new_database()
+    database = Database(url)
+    migrate.upgrade(database.engine)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def house(settings: Settings, clock: ManualClock, database: Database) -> Iterator[House]:
+    """The example municipality on each database."""
+    house = build_house(settings, clock=clock, database=database)
+    yield house
+    house.codes.close()
+
+
+def data_key() -> str:
+    """A key in the form that settings take it."""
+    return base64.urlsafe_b64encode(b"k" * 32).decode()

