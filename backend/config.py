@@ -45,7 +45,6 @@ class Settings:
     mail_from: str
     municipality: str
     content_dir: Path
-    chat_idle_hours: int
     rasa_deadline: float
     trusted_proxies: int
 
@@ -89,7 +88,6 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         mail_from=env.get("MAIL_FROM", "koll@localhost"),
         municipality=env.get("MUNICIPALITY", "exempelby"),
         content_dir=Path(env.get("CONTENT_DIR", ROOT / "content")),
-        chat_idle_hours=_number(env, "CHAT_IDLE_HOURS", 24),
         rasa_deadline=_number(env, "RASA_DEADLINE_MS", 2000) / 1000,
         trusted_proxies=_number(env, "TRUSTED_PROXIES", 0),
     )

@@ -1,0 +1,149 @@
+"""What the assistant says, made into messages: directives become content in the reader's own words.
+
+The assistant names a station, a set of numbers, a summary; the backend, which has
+the words and the verbatim texts, writes them. So a code never passes Rasa, a page
+and a chat bubble never differ, and a station is corrected in one place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from backend.booking.service import BookingDesk
+from backend.chat import repository
+from backend.chat.assistant import Reply, Utterance
+from backend.chat.repository import OpenChat, Say
+from backend.chat.topics import topic_of
+from backend.chat.turns import Issued, Turn
+from backend.core.clock import to_local
+from backend.core.house import House
+from backend.core.reader import Reader
+from backend.journey.service import Journey
+
+CONSENT_VERSION = "2026-11-21"
+"""Changes when the words of ``consent.text`` do; stored with what was written after them."""
+MORE_TIMES = '/choose_time{"slot":"more"}'
+
+
+class Expander:
+    """Turns one reply of the assistant into messages to store."""
+
+    def __init__(self, house: House, booking: BookingDesk, journey: Journey) -> None:
+        self._house = house
+        self._booking = booking
+        self._journey = journey
+
+    async def expand(self, reply: Reply, turn: Turn, chat: OpenChat) -> list[Say]:
+        """The messages of a reply, in order; an utterance with nothing to show gives none."""
+        # A turn that finished a form has no loop any more, yet was about it.
+        topic = topic_of(reply.intent.name, reply.loop or chat.state.loop)
+        said = [await self._utterance(one, turn, chat, topic) for one in reply.messages]
+        return [say for say in said if say is not None]
+
+    def issued(self, issued: Issued, reader: Reader) -> Say:
+        """The message that tells what was booked or sent. It names the receipt; the words are read while unsaved."""
+        issued.shown = True
+        card = {"receipt": issued.receipt, "of": issued.kind, "label": issued.facts.get("label", "")}
+        text = self._say(f"code.{issued.kind}", reader, **issued.facts)
+        topic = "booking" if issued.kind == "booking" else "concern"
+        return Say("code", topic, text, card, ((self._say("code.saved", reader), f"!saved {issued.receipt}"),))
+
+    def contacts(self, name: str, reader: Reader, topic: str, text: str = "") -> Say:
+        """A message with at most three numbers to call."""
+        today = to_local(self._house.clock.now()).date()
+        lines = self._house.helplines.pick(name, reader, today)
+        return Say(
+            "contacts", topic, text or self._say("contacts.text", reader), {"lines": [asdict(line) for line in lines]}
+        )
+
+    async def _utterance(self, said: Utterance, turn: Turn, chat: OpenChat, topic: str) -> Say | None:
+        directive = said.custom or {}
+        choices = tuple((button.title, button.payload) for button in said.buttons)
+        text = said.text or ""
+        show = directive.get("show")
+        reader = turn.reader
+        if show == "map":
+            return self._map(directive.get("station"), reader, text, choices)
+        if show == "contacts":
+            contacts = self.contacts(str(directive.get("set", "child")), reader, topic, text)
+            return Say(contacts.kind, topic, contacts.text, contacts.card, choices)
+        if show == "times":
+            return self._times(directive, reader, text, choices, topic)
+        if show == "summary":
+            return await self._summary(directive, chat, reader, text, choices, topic)
+        if show == "code":
+            issued = turn.issued.get(str(directive.get("receipt")))
+            return None if issued is None else self.issued(issued, reader)
+        if show == "consent":
+            await self._house.db.write(
+                lambda s: repository.keep_place(s, self._house.vault, chat, consent_version=CONSENT_VERSION)
+            )
+            words = self._say("consent.text", reader)
+            return Say("consent", topic, words, {"version": CONSENT_VERSION}, choices)
+        if not text and not choices:
+            return None
+        return Say("interruption" if directive.get("interruption") else "text", topic, text, None, choices)
+
+    def _map(self, station: object, reader: Reader, text: str, choices: tuple[tuple[str, str], ...]) -> Say:
+        if station is None:
+            shown = self._journey.overview(reader)
+        else:
+            shown = self._journey.station(str(station), reader)
+        onward = tuple((step["title"], "/map" + json.dumps({"station": step["id"]})) for step in shown["next"])
+        url = "/karta" + (f"#{str(station).lower()}" if station else "")
+        card = {"station": station, "title": shown["title"], "text": shown["text"], "next": shown["next"], "url": url}
+        words = text or f"{shown['title']}. {shown['text']}"
+        return Say("map", "map", words, card, choices or onward)
+
+    def _times(
+        self, directive: dict[str, Any], reader: Reader, text: str, choices: tuple[tuple[str, str], ...], topic: str
+    ) -> Say:
+        times = [one for one in directive.get("times", []) if "slot" in one and "label" in one]
+        offered = tuple((one["label"], "/choose_time" + json.dumps({"slot": one["slot"]})) for one in times)
+        if directive.get("more"):
+            offered += ((self._say("times.more", reader), MORE_TIMES),)
+        card = {"times": [{"label": one["label"]} for one in times]}
+        return Say("times", topic, text or self._say("times.text", reader), card, offered + choices)
+
+    async def _summary(
+        self,
+        directive: dict[str, Any],
+        chat: OpenChat,
+        reader: Reader,
+        text: str,
+        choices: tuple[tuple[str, str], ...],
+        topic: str,
+    ) -> Say:
+        of = "concern" if directive.get("of") == "concern" else "booking"
+        given = dict(directive.get("rows") or {})
+        given |= {key: directive[key] for key in ("about", "now", "reach") if directive.get(key)}
+        safe = given.pop("safe", None) or {}
+        given |= {key: value for key, value in safe.items() if value}
+        rows = [
+            {"label": self._say(f"summary.{key}", reader), "value": await self._value(key, value, chat, reader)}
+            for key, value in given.items()
+            if value and f"summary.{key}" in self._house.phrases.keys()
+        ]
+        words = await self._words(chat, directive.get("parts") or [])
+        return Say(
+            "summary", topic, text or self._say(f"summary.{of}", reader), {"rows": rows, "words": words}, choices
+        )
+
+    async def _value(self, key: str, value: object, chat: OpenChat, reader: Reader) -> str:
+        phrases = self._house.phrases
+        for phrase in (f"summary.{key}_value.{value}", f"common.{value}", f"summary.channel.{value}"):
+            if phrase in phrases.keys():
+                return phrases.say(phrase, reader)
+        if key == "if_other_answers":
+            return " ".join(await self._words(chat, [str(value)])) or str(value)
+        return str(value)
+
+    async def _words(self, chat: OpenChat, ids: Sequence[str]) -> list[str]:
+        vault = self._house.vault
+        return await self._house.db.read(lambda session: repository.words_of(session, vault, chat.id, ids))
+
+    def _say(self, key: str, reader: Reader, **values: object) -> str:
+        return self._house.phrases.say(key, reader, **values)

@@ -1,0 +1,351 @@
+"""Rows of chats and messages: sealing, opening, order. Every read starts from a chat that its id has opened."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from backend.chat.assistant import State
+from backend.chat.tables import Chat, ChatMessage
+from backend.core.errors import ChatExpired, KeyReused
+from backend.core.reader import Reader
+from backend.core.vault import Vault, new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """A message before it is stored. ``choices`` pairs a title with what choosing it does."""
+
+    kind: str
+    topic: str
+    text: str
+    card: dict[str, Any] | None = None
+    choices: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Danger:
+    """Why a card was shown: level, category and rule, never words."""
+
+    level: str
+    category: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenChat:
+    """A chat as a turn needs it, detached from any session."""
+
+    id: str
+    conversation: str
+    data_key: bytes
+    reader: Reader
+    state: State
+    unanswered: tuple[str, ...]
+    corrected: frozenset[str]
+    consent_version: str | None
+    seen_at: datetime
+
+    @property
+    def holder(self) -> str:
+        """The name under which this chat holds times."""
+        return f"chat:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A visitor's message after it was stored, or recognised as one that was stored before."""
+
+    id: str
+    answered: bool
+    earlier: tuple[str, ...] = field(default=())
+
+
+def token_hash(token: str) -> str:
+    """The form in which a chat's id is stored. Fast, since the id has 256 random bits."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def add_chat(session: Session, vault: Vault, token: str, reader: Reader, state: State, at: datetime) -> OpenChat:
+    """Store a new chat."""
+    data_key = vault.new_key()
+    chat = Chat(
+        id=new_id(),
+        token_hash=token_hash(token),
+        conversation=new_id() + new_id(),
+        data_key=data_key,
+        who=reader.who,
+        band=reader.band,
+        lang=reader.lang,
+        created_at=at,
+        seen_at=at,
+    )
+    chat.state = _seal_state(vault, chat.id, data_key, state)
+    session.add(chat)
+    session.flush()
+    return _opened(vault, chat)
+
+
+def open_chat(session: Session, vault: Vault, token: str, now: datetime, idle: timedelta) -> OpenChat:
+    """The chat that ``token`` opens; raises `ChatExpired` when there is none or it has been quiet too long."""
+    chat = session.scalar(sa.select(Chat).where(Chat.token_hash == token_hash(token), Chat.seen_at > now - idle))
+    if chat is None:
+        raise ChatExpired
+    return _opened(vault, chat)
+
+
+def reopen(session: Session, vault: Vault, chat_id: str) -> OpenChat | None:
+    """A chat by its row id, for work that goes on without the browser; None if it has been wiped."""
+    chat = session.get(Chat, chat_id)
+    return None if chat is None else _opened(vault, chat)
+
+
+def accept(
+    session: Session, vault: Vault, chat: OpenChat, body: dict[str, Any], key: str | None, at: datetime, danger: Danger | None
+) -> Accepted:
+    """Store what the visitor sent. The same ``key`` and body give the first message back.
+
+    Raises `KeyReused` when the key came before with another body, `ChatExpired`
+    when the chat was wiped meanwhile.
+    """
+    encoded = msgspec.json.encode(body)
+    fingerprint = hashlib.sha256(chat.id.encode() + encoded).hexdigest()
+    if key is not None:
+        known = session.scalar(
+            sa.select(ChatMessage).where(ChatMessage.chat_id == chat.id, ChatMessage.client_key == key)
+        )
+        if known is not None:
+            if known.client_hash != fingerprint:
+                raise KeyReused
+            return Accepted(known.id, known.answered)
+    touched = session.execute(sa.update(Chat).where(Chat.id == chat.id).values(seen_at=at))
+    if not touched.rowcount:  # type: ignore[attr-defined]
+        raise ChatExpired
+    message = _message(session, vault, chat, "visitor", "text", "", body, at)
+    message.client_key, message.client_hash = key, fingerprint
+    if danger is not None:
+        message.danger_level, message.danger_category, message.danger_rule = (
+            danger.level,
+            danger.category,
+            danger.rule,
+        )
+    return Accepted(message.id, answered=False)
+
+
+def answer(
+    session: Session, vault: Vault, chat: OpenChat, reply_to: str | None, says: Iterable[Say], at: datetime
+) -> None:
+    """Store what is said back, in order, and mark the message it answers."""
+    if session.get(Chat, chat.id) is None:
+        raise ChatExpired
+    for say in says:
+        message_id = new_id()
+        body = {
+            "text": say.text,
+            "card": say.card,
+            "choices": [
+                {"id": f"{message_id}.{number}", "title": title, "action": action}
+                for number, (title, action) in enumerate(say.choices)
+            ],
+        }
+        _message(session, vault, chat, "assistant", say.kind, say.topic, body, at, message_id, reply_to)
+    if reply_to is not None:
+        session.execute(sa.update(ChatMessage).where(ChatMessage.id == reply_to).values(answered=True))
+
+
+def keep_place(
+    session: Session,
+    vault: Vault,
+    chat: OpenChat,
+    *,
+    state: State | None = None,
+    reader: Reader | None = None,
+    unanswered: Sequence[str] | None = None,
+    fresh_conversation: bool = False,
+    corrected: str | None = None,
+    consent_version: str | None = None,
+) -> None:
+    """Update where the chat stands; what is not given stays."""
+    values: dict[str, Any] = {}
+    if state is not None:
+        values["state"] = _seal_state(vault, chat.id, chat.data_key, state)
+    if reader is not None:
+        values |= {"who": reader.who, "band": reader.band, "lang": reader.lang}
+    if unanswered is not None:
+        values["unanswered"] = " ".join(unanswered)
+    if fresh_conversation:
+        values["conversation"] = new_id() + new_id()
+    if corrected is not None:
+        values["corrected"] = " ".join(sorted({*chat.corrected, corrected}))
+    if consent_version is not None:
+        values["consent_version"] = consent_version
+    if values:
+        session.execute(sa.update(Chat).where(Chat.id == chat.id).values(**values))
+
+
+def messages(session: Session, vault: Vault, chat: OpenChat, *, reply_to: str | None = None) -> list[dict[str, Any]]:
+    """The conversation so far, or only the answers to one message, with bodies opened."""
+    query = sa.select(ChatMessage).where(ChatMessage.chat_id == chat.id).order_by(ChatMessage.seq)
+    if reply_to is not None:
+        query = query.where(ChatMessage.reply_to == reply_to)
+    return [
+        {"id": row.id, "author": row.author, "kind": row.kind, "topic": row.topic, **_body(vault, chat, row)}
+        for row in session.scalars(query)
+    ]
+
+
+def action_of(session: Session, vault: Vault, chat: OpenChat, choice: str) -> tuple[str, str] | None:
+    """Title and action of a choice that this chat was offered, or None."""
+    message_id, _, _number = choice.partition(".")
+    row = session.scalar(
+        sa.select(ChatMessage).where(
+            ChatMessage.id == message_id, ChatMessage.chat_id == chat.id, ChatMessage.author == "assistant"
+        )
+    )
+    if row is None:
+        return None
+    for offered in _body(vault, chat, row)["choices"]:
+        if offered["id"] == choice:
+            return offered["title"], offered["action"]
+    return None
+
+
+def words_of(session: Session, vault: Vault, chat_id: str, ids: Sequence[str]) -> list[str]:
+    """The visitor's own words in the messages named, in the order they were written."""
+    chat = session.get(Chat, chat_id)
+    if chat is None:
+        return []
+    opened = _opened(vault, chat)
+    rows = session.scalars(
+        sa.select(ChatMessage)
+        .where(ChatMessage.chat_id == chat_id, ChatMessage.author == "visitor", ChatMessage.id.in_(ids))
+        .order_by(ChatMessage.seq)
+    )
+    return [_body(vault, opened, row)["text"] for row in rows]
+
+
+def recent_words(session: Session, vault: Vault, chat: OpenChat, count: int) -> list[str]:
+    """The visitor's last few typed texts, oldest first."""
+    rows = session.scalars(
+        sa.select(ChatMessage)
+        .where(ChatMessage.chat_id == chat.id, ChatMessage.author == "visitor")
+        .order_by(ChatMessage.seq.desc())
+        .limit(count)
+    ).all()
+    bodies = [_body(vault, chat, row) for row in reversed(rows)]
+    return [body["text"] for body in bodies if body.get("typed")]
+
+
+def visitor_body(session: Session, vault: Vault, chat: OpenChat, message_id: str) -> dict[str, Any] | None:
+    """What a stored visitor's message said, or None if it is not of this chat."""
+    row = session.scalar(
+        sa.select(ChatMessage).where(ChatMessage.id == message_id, ChatMessage.chat_id == chat.id)
+    )
+    return None if row is None else _body(vault, chat, row)
+
+
+def worst_danger(session: Session, chat_id: str, corrected: frozenset[str]) -> Danger | None:
+    """The most serious danger noted in a chat that the person has not corrected, or None."""
+    row = session.scalars(
+        sa.select(ChatMessage)
+        .where(
+            ChatMessage.chat_id == chat_id,
+            ChatMessage.danger_level.is_not(None),
+            ChatMessage.danger_rule.not_in(corrected or {""}),
+        )
+        .order_by(ChatMessage.danger_level, ChatMessage.seq)
+        .limit(1)
+    ).first()
+    if row is None:
+        return None
+    return Danger(row.danger_level or "", row.danger_category or "", row.danger_rule or "")
+
+
+def danger_of(session: Session, chat: OpenChat, message_id: str) -> Danger | None:
+    """The danger noted with one message, or None."""
+    row = session.scalar(
+        sa.select(ChatMessage).where(ChatMessage.id == message_id, ChatMessage.chat_id == chat.id)
+    )
+    if row is None or row.danger_level is None:
+        return None
+    return Danger(row.danger_level, row.danger_category or "", row.danger_rule or "")
+
+
+def waiting(session: Session, since: datetime) -> Sequence[str]:
+    """Row ids of chats that wait for the assistant and were seen since."""
+    return session.scalars(sa.select(Chat.id).where(Chat.unanswered != "", Chat.seen_at > since)).all()
+
+
+def wipe(session: Session, chat_id: str) -> None:
+    """Remove a chat and every message of it."""
+    session.execute(sa.delete(ChatMessage).where(ChatMessage.chat_id == chat_id))
+    session.execute(sa.delete(Chat).where(Chat.id == chat_id))
+
+
+def expired(session: Session, before: datetime, at_most: int) -> Sequence[tuple[str, str]]:
+    """Row id and conversation of chats last seen before a moment."""
+    rows = session.execute(sa.select(Chat.id, Chat.conversation).where(Chat.seen_at < before).limit(at_most))
+    return [(row.id, row.conversation) for row in rows]
+
+
+def _message(
+    session: Session,
+    vault: Vault,
+    chat: OpenChat,
+    author: str,
+    kind: str,
+    topic: str,
+    body: dict[str, Any],
+    at: datetime,
+    message_id: str | None = None,
+    reply_to: str | None = None,
+) -> ChatMessage:
+    last = session.scalar(sa.select(sa.func.max(ChatMessage.seq)).where(ChatMessage.chat_id == chat.id))
+    message_id = message_id or new_id()
+    row = ChatMessage(
+        id=message_id,
+        chat_id=chat.id,
+        seq=(last or 0) + 1,
+        author=author,
+        kind=kind,
+        topic=topic,
+        body=vault.seal(chat.data_key, f"chat_message.body:{message_id}", msgspec.json.encode(body).decode()),
+        at=at,
+        reply_to=reply_to,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _body(vault: Vault, chat: OpenChat, row: ChatMessage) -> dict[str, Any]:
+    opened = vault.open(chat.data_key, f"chat_message.body:{row.id}", row.body)
+    return msgspec.json.decode(opened)  # type: ignore[no-any-return]
+
+
+def _seal_state(vault: Vault, chat_id: str, data_key: bytes, state: State) -> bytes:
+    return vault.seal(data_key, f"chat.state:{chat_id}", msgspec.json.encode(state).decode())
+
+
+def _opened(vault: Vault, chat: Chat) -> OpenChat:
+    state = State()
+    if chat.state is not None:
+        state = msgspec.json.decode(vault.open(chat.data_key, f"chat.state:{chat.id}", chat.state), type=State)
+    return OpenChat(
+        id=chat.id,
+        conversation=chat.conversation,
+        data_key=chat.data_key,
+        reader=Reader(chat.who, chat.band, chat.lang),  # type: ignore[arg-type]
+        state=state,
+        unanswered=tuple(chat.unanswered.split()),
+        corrected=frozenset(chat.corrected.split()),
+        consent_version=chat.consent_version,
+        seen_at=chat.seen_at,
+    )

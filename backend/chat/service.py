@@ -1,0 +1,541 @@
+"""The conversation's use cases: start, send, look back, end.
+
+A message goes the same way every time: it is stored, danger is looked for, and only
+then is the assistant asked. The answer is stored before it is shown. Work goes on
+to its end even if the browser has gone, so that a repeated send finds the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from sqlalchemy.orm import Session
+
+from backend.booking.service import BookingDesk
+from backend.chat import repository
+from backend.chat.assistant import Assistant, AssistantDown, Reply, State
+from backend.chat.expand import Expander
+from backend.chat.repository import Danger, OpenChat, Say
+from backend.chat.topics import topic_of
+from backend.chat.turns import Turn, Turns
+from backend.core import audit, codes, outbox
+from backend.core.errors import ChatExpired, DomainError, MalformedRequest, TooMany, UnknownChoice
+from backend.core.house import House
+from backend.core.reader import Reader
+from backend.core.text import clean
+from backend.core.vault import Vault
+from backend.danger.service import Card, DangerWatch
+from backend.returning.service import BookingSeen, Returning
+
+T = TypeVar("T")
+
+MESSAGES_A_MINUTE = 40
+STARTS_A_MINUTE = 1200
+"""For one network address: a whole school behind one address must be let in."""
+QUEUE = 4
+REMEMBERED = 3
+"""Earlier texts that danger detection looks at together with the newest."""
+ASSISTANT_READS = 2000
+"""Characters of a message that the assistant is given; the whole of it is kept and searched for danger."""
+CATCH_UP = timedelta(minutes=30)
+HIDDEN = "••••••"
+
+_LISTENING_IS_ENOUGH = frozenset({"feelings", "concern", "out_of_scope", "smalltalk"})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Messages in the API's shape and the mode: ``assistant``, ``limited`` or ``human``."""
+
+    messages: list[dict[str, Any]]
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A new chat: its id, which only the browser gets to know, and the first messages."""
+
+    chat: str
+    messages: list[dict[str, Any]]
+    mode: str
+
+
+class ChatDesk:
+    """See the module. One per app."""
+
+    def __init__(
+        self,
+        house: House,
+        assistant: Assistant,
+        turns: Turns,
+        watch: DangerWatch,
+        booking: BookingDesk,
+        returning: Returning,
+        expander: Expander,
+    ) -> None:
+        self._house = house
+        self._assistant = assistant
+        self._turns = turns
+        self._watch = watch
+        self._booking = booking
+        self._returning = returning
+        self._expander = expander
+        self._idle = timedelta(hours=house.municipality.retention.chat_idle_hours)
+        self._queues: dict[str, tuple[asyncio.Lock, int]] = {}
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._at_work: set[asyncio.Task[Any]] = set()
+
+    async def start(self, reader: Reader, source: str = "") -> Conversation:
+        """Begin a chat and greet. Raises `TooMany` when one address starts hundreds a minute."""
+        if not self._limiter.hit(RateLimitItemPerMinute(STARTS_A_MINUTE), "start", source):
+            raise TooMany
+        token = secrets.token_urlsafe(32)
+        slots = {"who": reader.who, "band": reader.band, "lang": reader.lang}
+        state = State({key: value for key, value in slots.items() if value is not None})
+        now = self._house.clock.now()
+
+        def add(session: Session) -> OpenChat:
+            chat = repository.add_chat(session, self._house.vault, token, reader, state, now)
+            audit.record(session, now, audit.Tag.CHAT_STARTED, chat.id)
+            return chat
+
+        chat = await self._house.db.write(add)
+        await self._to_the_end(self._greet(chat))
+        answer = await self.history(token)
+        return Conversation(token, answer.messages, answer.mode)
+
+    async def send(
+        self, token: str, *, text: str | None = None, choice: str | None = None, key: str | None = None
+    ) -> Answer:
+        """Take a typed text or an offered choice and return what is said back.
+
+        With the same ``key`` the same answer comes back and nothing happens twice.
+        Raises `ChatExpired`, `EmptyText`, `TextTooLong`, `UnknownChoice`, `KeyReused`, `TooMany`.
+        """
+        chat = await self._open(token)
+        if (text is None) == (choice is None):
+            raise MalformedRequest
+        if not self._limiter.hit(RateLimitItemPerMinute(MESSAGES_A_MINUTE), "message", chat.id):
+            raise TooMany
+        cleaned = clean(text) if text is not None else None
+        return await self._to_the_end(self._take_turn(chat.id, cleaned, choice, key))
+
+    async def history(self, token: str) -> Answer:
+        """The conversation so far. Raises `ChatExpired`."""
+        chat = await self._open(token)
+        vault = self._house.vault
+        stored = await self._house.db.read(lambda session: _read(session, vault, chat))
+        return Answer(stored, self._mode(chat.unanswered))
+
+    async def help_despite(self, text: str) -> dict[str, Any]:
+        """Help for words that could not be taken as a message: too long, too many, in a chat that is gone."""
+        reader = Reader()
+        found = await asyncio.to_thread(self._watch.assess, text)
+        if found.level is None:
+            return {}
+        card = self._watch.card(found, reader)
+        shown = {"id": "", "author": "assistant", "kind": card.kind, "topic": card.kind, "text": card.text}
+        if card.kind == "serious":
+            shown |= {"kind": "contacts", "topic": "concern"}
+        return {"messages": [{**shown, "choices": [], "card": card.as_json()}]}
+
+    async def end(self, token: str) -> None:
+        """Wipe the chat here and in the assistant's memory, and let a held time go. Raises `ChatExpired`."""
+        chat = await self._open(token)
+
+        async def wipe() -> None:
+            async with self._queue(chat.id):
+                await self._booking.release(chat.holder)
+                await self._wipe(chat.id, audit.Tag.CHAT_WIPED)
+                await self._assistant.forget(chat.conversation)
+
+        await self._to_the_end(wipe())
+
+    async def purge(self) -> int:
+        """Wipe chats that have been quiet longer than the municipality keeps them; returns how many."""
+        before = self._house.clock.now() - timedelta(hours=self._house.municipality.retention.chat_hours)
+        old = await self._house.db.read(lambda session: repository.expired(session, before, 200))
+        for chat_id, conversation in old:
+            await self._wipe(chat_id, audit.Tag.CHAT_PURGED)
+            await self._assistant.forget(conversation)
+        return len(old)
+
+    async def catch_up(self) -> None:
+        """Answer what was written while the assistant was away."""
+        since = self._house.clock.now() - CATCH_UP
+        for chat_id in await self._house.db.read(lambda session: repository.waiting(session, since)):
+            with contextlib.suppress(DomainError):
+                async with self._queue(chat_id):
+                    chat = await self._reopen(chat_id)
+                    await self._answer_waiting(chat)
+
+    async def _greet(self, chat: OpenChat) -> None:
+        try:
+            says, reply = await self._ask(chat, None, command={"intent": "start", "entities": {}})
+            await self._keep(chat, None, says, reply)
+        except _Unanswered:
+            greeting = self._limited("limited.greeting", chat.reader)
+            await self._put_off(chat, "start", [greeting], None)
+
+    async def _take_turn(self, chat_id: str, text: str | None, choice: str | None, key: str | None) -> Answer:
+        async with self._queue(chat_id):
+            chat = await self._reopen(chat_id)
+            action = ""
+            shown = text or ""
+            if choice is not None:
+                offered = await self._house.db.read(
+                    lambda session: repository.action_of(session, self._house.vault, chat, choice)
+                )
+                if offered is None:
+                    raise UnknownChoice
+                shown, action = offered
+            code = self._house.codes.find(text) if text is not None else None
+            card = None if text is None or code else await self._look_for_danger(chat, text)
+            message = await self._accept(chat, HIDDEN if code else shown, action, text is not None, card, key)
+            if not message.answered:
+                await self._respond(chat, message.id, text, action, code, card)
+            return await self._answers_to(chat, message.id)
+
+    async def _respond(
+        self, chat: OpenChat, message_id: str, text: str | None, action: str, code: str | None, card: Card | None
+    ) -> None:
+        if code is not None:
+            await self._keep(chat, message_id, await self._by_code(chat, code), None)
+        elif action.startswith("!"):
+            await self._own_action(chat, message_id, action[1:])
+        elif card is not None and card.kind != "serious" and chat.state.loop is None:
+            await self._keep(chat, message_id, [self._danger(card, chat, message_id)], None)
+        else:
+            await self._ask_and_keep(chat, message_id, text, action, card)
+
+    async def _ask_and_keep(
+        self, chat: OpenChat, message_id: str, text: str | None, action: str, card: Card | None
+    ) -> None:
+        first = [self._danger(card, chat, message_id)] if card is not None else []
+        try:
+            chat = await self._answer_waiting(chat)
+            says, reply = await self._ask(chat, message_id, text=text, command=_command(action))
+        except _Unanswered as unanswered:
+            if unanswered.says:
+                await self._keep(chat, message_id, first + unanswered.says, None)
+                return
+            repeated = bool(chat.unanswered)
+            away = self._limited("limited.again" if repeated else "limited.text", chat.reader)
+            await self._put_off(chat, message_id, [*first, away], message_id)
+            return
+        if card is not None and reply.loop is None and _topic(reply, chat) in _LISTENING_IS_ENOUGH:
+            says = []
+        await self._keep(chat, message_id, first + says, reply)
+
+    async def _answer_waiting(self, chat: OpenChat) -> OpenChat:
+        """Answer what waits, oldest first, and return the chat as it stands afterwards. Raises `_Unanswered`."""
+        for waiting in chat.unanswered:
+            if waiting == "start":
+                says, reply = await self._ask(chat, None, command={"intent": "start", "entities": {}})
+            else:
+                body = await self._house.db.read(
+                    lambda s, w=waiting, c=chat: repository.visitor_body(s, self._house.vault, c, w)
+                )
+                if body is None:
+                    continue
+                text = body["text"] if body["typed"] else None
+                says, reply = await self._ask(chat, waiting, text=text, command=_command(body["action"]))
+            rest = chat.unanswered[1:]
+            await self._keep(chat, None, says, reply, unanswered=rest)
+            chat = await self._reopen(chat.id)
+        return chat
+
+    async def _ask(
+        self,
+        chat: OpenChat,
+        message_id: str | None,
+        *,
+        text: str | None = None,
+        command: dict[str, Any] | None = None,
+    ) -> tuple[list[Say], Reply]:
+        """One turn with the assistant. Raises `_Unanswered`, with what was committed during the turn if anything was."""
+        turn = self._turns.begin(chat.id, chat.holder, chat.reader)
+        try:
+            reply = await self._assistant.turn(
+                conversation=chat.conversation,
+                turn=turn.token,
+                message=message_id,
+                state=chat.state,
+                text=text[:ASSISTANT_READS] if text is not None else None,
+                command=command,
+            )
+        except AssistantDown:
+            await self._turns.end(turn)
+            await self._house.db.write(
+                lambda s: repository.keep_place(s, self._house.vault, chat, fresh_conversation=True)
+            )
+            raise _Unanswered(self._unshown(turn)) from None
+        await self._turns.end(turn)
+        turn.reader = _reader(reply, chat.reader)
+        says = await self._expander.expand(reply, turn, chat)
+        says += self._unshown(turn)
+        if not says:
+            raise _Unanswered([])
+        return says, reply
+
+    def _unshown(self, turn: Turn) -> list[Say]:
+        return [self._expander.issued(issued, turn.reader) for issued in turn.issued.values() if not issued.shown]
+
+    async def _by_code(self, chat: OpenChat, code: str) -> list[Say]:
+        phrases = self._house.phrases
+        try:
+            found = await self._returning.open(code, chat.id)
+        except DomainError as error:
+            return [Say("text", "booking_manage", phrases.say(f"error.{error.code}", chat.reader))]
+        text = self._returning.describe(found, chat.reader)
+        choices: tuple[tuple[str, str], ...] = ()
+        if isinstance(found, BookingSeen) and found.active:
+            choices = (
+                (phrases.say("code.cancel", chat.reader), f"!cancel {found.booking_id}"),
+                (phrases.say("code.keep", chat.reader), "!keep"),
+            )
+        return [Say("summary", "booking_manage", text, {"rows": [], "words": []}, choices)]
+
+    async def _own_action(self, chat: OpenChat, message_id: str, action: str) -> None:
+        """Choices that work without the assistant: about danger, codes and cancelling."""
+        name, *arguments = action.split()
+        say, reader = self._house.phrases.say, chat.reader
+        if name == "saved":
+            await self._house.db.write(lambda session: codes.mark_saved(session, arguments[0]))
+            says = [Say("text", "booking_manage", say("code.saved_reply", reader))]
+        elif name == "cancel":
+            cancelled = await self._booking.cancel(arguments[0])
+            key = "code.cancelled" if cancelled else "code.already_cancelled"
+            says = [Say("text", "booking_manage", say(key, reader))]
+        elif name == "safe" and arguments[0] != "no":
+            card = self._watch.emergency(arguments[1] if len(arguments) > 1 else "", reader)
+            says = [self._danger(card, chat, message_id)]
+        elif name == "safe":
+            says = [Say("text", "safety_check", say("safety_check.no_reply", reader), None, self._ways_on(reader))]
+        elif name == "mistaken":
+            await self._mistaken(chat, message_id, arguments[0])
+            return
+        else:
+            says = [Say("text", "booking_manage", say("code.kept", reader))]
+        await self._keep(chat, message_id, says, None)
+
+    async def _mistaken(self, chat: OpenChat, message_id: str, about: str) -> None:
+        """Take the person at their word: remember it, and answer what they wrote as they meant it."""
+        now = self._house.clock.now()
+
+        def correct(session: Session) -> dict[str, Any] | None:
+            danger = repository.danger_of(session, chat, about)
+            if danger is not None:
+                repository.keep_place(session, self._house.vault, chat, corrected=danger.rule)
+                audit.record(session, now, audit.Tag.DANGER_CORRECTED, chat.id, detail=danger.rule)
+            return repository.visitor_body(session, self._house.vault, chat, about)
+
+        body = await self._house.db.write(correct)
+        sorry = Say("text", "smalltalk", self._house.phrases.say("emergency.mistaken_reply", chat.reader))
+        if body is None or not body.get("typed") or chat.state.loop is not None:
+            await self._keep(chat, message_id, [sorry], None)
+            return
+        try:
+            says, reply = await self._ask(chat, about, text=body["text"])
+        except _Unanswered as unanswered:
+            await self._keep(chat, message_id, [sorry, *unanswered.says], None)
+            return
+        await self._keep(chat, message_id, [sorry, *says], reply)
+
+    def _danger(self, card: Card, chat: OpenChat, message_id: str) -> Say:
+        say, reader = self._house.phrases.say, chat.reader
+        mistaken = ((say("emergency.mistaken", reader), f"!mistaken {message_id}"),)
+        if card.kind == "safety_check":
+            answers = tuple(
+                (say(f"common.{word}", reader), f"!safe {word} {card.category}") for word in ("yes", "no", "unsure")
+            )
+            return Say("safety_check", "safety_check", card.text, card.as_json(), answers + mistaken)
+        ways_on = self._ways_on(reader) if chat.state.loop is None else ()
+        if card.kind == "serious":
+            return Say("contacts", "concern", card.text, card.as_json(), ways_on)
+        text = f"{card.text} {say('emergency.still_here', reader)}" if not reader.grown_up else card.text
+        return Say("emergency", "emergency", text, card.as_json(), ways_on + mistaken)
+
+    def _ways_on(self, reader: Reader) -> tuple[tuple[str, str], ...]:
+        say = self._house.phrases.say
+        return ((say("emergency.talk", reader), "/booking"), (say("emergency.tell", reader), "/concern"))
+
+    def _limited(self, key: str, reader: Reader) -> Say:
+        say = self._house.phrases.say
+        contacts = self._expander.contacts("adult" if reader.grown_up else "child", reader, "about_bot", say(key, reader))
+        links = [
+            {"title": say("limited.book", reader), "url": "/boka"},
+            {"title": say("limited.write", reader), "url": "/skriv"},
+        ]
+        return Say("contacts", "about_bot", contacts.text, {**(contacts.card or {}), "links": links})
+
+    async def _look_for_danger(self, chat: OpenChat, text: str) -> Card | None:
+        vault = self._house.vault
+        previous = await self._house.db.read(
+            lambda session: repository.recent_words(session, vault, chat, REMEMBERED)
+        )
+        found = await asyncio.to_thread(self._watch.assess, text, previous, chat.reader.lang)
+        if found.level is None or found.rule in chat.corrected:
+            return None
+        return self._watch.card(found, chat.reader)
+
+    async def _accept(
+        self, chat: OpenChat, shown: str, action: str, typed: bool, card: Card | None, key: str | None
+    ) -> repository.Accepted:
+        now = self._house.clock.now()
+        body = {"text": shown, "action": action, "typed": typed}
+        danger = None if card is None else Danger(card.level, card.category, card.rule)
+        on_call = self._house.municipality.on_call.danger_mailbox
+
+        def store(session: Session) -> repository.Accepted:
+            accepted = repository.accept(session, self._house.vault, chat, body, key, now, danger)
+            if card is not None and not accepted.answered:
+                audit.record(session, now, audit.Tag.DANGER_SHOWN, chat.id, detail=f"{card.level} {card.rule}")
+                if card.kind == "emergency":
+                    say = self._house.phrases.say
+                    outbox.post(session, now, on_call, say("mail.event_subject"), say("mail.danger_body"))
+            return accepted
+
+        return await self._house.db.write(store)
+
+    async def _keep(
+        self,
+        chat: OpenChat,
+        reply_to: str | None,
+        says: Sequence[Say],
+        reply: Reply | None,
+        *,
+        unanswered: Sequence[str] | None = None,
+    ) -> None:
+        now = self._house.clock.now()
+
+        def store(session: Session) -> None:
+            repository.answer(session, self._house.vault, chat, reply_to, says, now)
+            repository.keep_place(
+                session,
+                self._house.vault,
+                chat,
+                state=None if reply is None else reply.state,
+                reader=None if reply is None else _reader(reply, chat.reader),
+                unanswered=unanswered,
+            )
+
+        await self._house.db.write(store)
+
+    async def _put_off(self, chat: OpenChat, what: str, says: Sequence[Say], reply_to: str | None) -> None:
+        await self._keep(chat, reply_to, says, None, unanswered=[*chat.unanswered, what])
+
+    async def _answers_to(self, chat: OpenChat, message_id: str) -> Answer:
+        vault = self._house.vault
+
+        def read(session: Session) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+            now = repository.reopen(session, vault, chat.id)
+            return _read(session, vault, chat, message_id), now.unanswered if now else ()
+
+        stored, unanswered = await self._house.db.read(read)
+        return Answer(stored, self._mode(unanswered))
+
+    async def _wipe(self, chat_id: str, tag: audit.Tag) -> None:
+        now = self._house.clock.now()
+
+        def wipe(session: Session) -> None:
+            repository.wipe(session, chat_id)
+            audit.record(session, now, tag, chat_id, actor="system" if tag is audit.Tag.CHAT_PURGED else "visitor")
+
+        await self._house.db.write(wipe)
+
+    async def _open(self, token: str) -> OpenChat:
+        now, vault = self._house.clock.now(), self._house.vault
+        return await self._house.db.read(lambda s: repository.open_chat(s, vault, token, now, self._idle))
+
+    async def _reopen(self, chat_id: str) -> OpenChat:
+        chat = await self._house.db.read(lambda session: repository.reopen(session, self._house.vault, chat_id))
+        if chat is None:
+            raise ChatExpired
+        return chat
+
+    def _mode(self, unanswered: Sequence[str]) -> str:
+        return "assistant" if self._assistant.up and not unanswered else "limited"
+
+    @contextlib.asynccontextmanager
+    async def _queue(self, chat_id: str) -> AsyncIterator[None]:
+        """One turn of a chat at a time and a few waiting; more than that is a flood."""
+        lock, users = self._queues.get(chat_id, (asyncio.Lock(), 0))
+        if users >= QUEUE:
+            raise TooMany
+        self._queues[chat_id] = (lock, users + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, users = self._queues[chat_id]
+            if users == 1:
+                del self._queues[chat_id]
+            else:
+                self._queues[chat_id] = (lock, users - 1)
+
+    async def _to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run ``work`` in a task of its own: a browser that goes away does not stop half-way what it began."""
+        task = asyncio.ensure_future(work)
+        self._at_work.add(task)
+        task.add_done_callback(self._at_work.discard)
+        return await asyncio.shield(task)
+
+
+class _Unanswered(Exception):
+    """The assistant gave nothing; ``says`` tells what had been committed by then, if anything."""
+
+    def __init__(self, says: list[Say]) -> None:
+        super().__init__()
+        self.says = says
+
+
+def _command(action: str) -> dict[str, Any] | None:
+    if not action.startswith("/"):
+        return None
+    intent, brace, entities = action[1:].partition("{")
+    return {"intent": intent, "entities": json.loads(brace + entities) if brace else {}}
+
+
+def _topic(reply: Reply, chat: OpenChat) -> str:
+    return topic_of(reply.intent.name, reply.loop or chat.state.loop)
+
+
+def _reader(reply: Reply, before: Reader) -> Reader:
+    slots = reply.state.slots
+    return Reader(slots.get("who") or before.who, slots.get("band") or before.band, slots.get("lang") or before.lang)
+
+
+def _read(session: Session, vault: Vault, chat: OpenChat, reply_to: str | None = None) -> list[dict[str, Any]]:
+    return [
+        _public(session, vault, message) for message in repository.messages(session, vault, chat, reply_to=reply_to)
+    ]
+
+
+def _public(session: Session, vault: Vault, message: dict[str, Any]) -> dict[str, Any]:
+    """A stored message in the API's shape: what a choice does stays here, and a code shows until it is saved."""
+    choices = [{"id": choice["id"], "title": choice["title"]} for choice in message.get("choices") or []]
+    card = dict(message.get("card") or {})
+    if message["kind"] == "code":
+        words = codes.unsaved_words(session, vault, card.pop("receipt"))
+        card["words"] = words.split() if words else None
+        choices = choices if words else []
+    return {
+        "id": message["id"],
+        "author": message["author"],
+        "kind": message["kind"],
+        "topic": message["topic"],
+        "text": message["text"],
+        "choices": choices,
+        "card": card,
+    }

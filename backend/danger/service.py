@@ -1,0 +1,109 @@
+"""What a visitor is shown when their words may mean danger: the card, chosen by level, category and reader.
+
+It shows help and nothing else: no score is kept and nobody is ranked by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from backend.core.clock import to_local
+from backend.core.content import ContentError
+from backend.core.helplines import Shown
+from backend.core.house import House
+from backend.core.reader import Reader
+from backend.danger.lexicon import Lexicon, load_lexicon
+from backend.danger.rules import Assessment, Level, assess
+
+CardKind = Literal["emergency", "safety_check", "serious"]
+
+_KIND: dict[Level, CardKind] = {Level.A0: "emergency", Level.A1: "safety_check", Level.A2: "serious"}
+_SETS = {
+    "D01": "violence",
+    "D02": "violence",
+    "D03": "violence",
+    "D04": "suicide",
+    "D05": "suicide",
+    "D06": "poison",
+    "D11": "suicide",
+    "D13": "honour",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Help to show at once. ``rule`` and ``category`` say why, never with the words that set it off."""
+
+    kind: CardKind
+    text: str
+    lines: list[Shown]
+    level: str
+    category: str
+    rule: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The card of an API message."""
+        return {"lines": [asdict(line) for line in self.lines]}
+
+
+class DangerWatch:
+    """Reads every text a visitor writes, before anything else does, and needs nothing else to be up."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._lexicon: Lexicon = load_lexicon(house.settings.content_dir / "danger")
+        for name in ("child", "child_danger", "adult_danger", *_SETS.values()):
+            if name not in house.helplines.sets():
+                raise ContentError(f"helplines.yml: the set {name} is needed for danger and is missing")
+
+    def assess(self, text: str, previous: Sequence[str] = (), lang: str = "sv") -> Assessment:
+        """What the rules say of ``text``, with the last few messages at hand. Never raises."""
+        return assess(self._lexicon, text, previous, lang)
+
+    def assess_fields(self, texts: Sequence[str | None], reader: Reader) -> Card | None:
+        """The most serious card that any of a form's fields calls for, or None."""
+        found = [self.assess(text, lang=reader.lang) for text in texts if text]
+        urgent = [one for one in found if one.level in (Level.A0, Level.A1)]
+        if not urgent:
+            return None
+        worst = max(urgent, key=lambda one: one.level or Level.A2)
+        return self.card(worst, reader)
+
+    def card(self, assessment: Assessment, reader: Reader) -> Card:
+        """The card for an assessment that has a level."""
+        assert assessment.level is not None
+        kind = _KIND[assessment.level]
+        return Card(
+            kind=kind,
+            text=self._words(kind, assessment.category, reader),
+            lines=self.lines(kind, assessment.category, reader),
+            level=assessment.level.name,
+            category=assessment.category or "",
+            rule=assessment.rule or "",
+        )
+
+    def emergency(self, category: str, reader: Reader) -> Card:
+        """The card after somebody has answered that they are in danger, or do not know."""
+        words = self._words("emergency", category, reader)
+        return Card("emergency", words, self.lines("emergency", category, reader), "A0", category, "answered")
+
+    def lines(self, kind: CardKind, category: str | None, reader: Reader) -> list[Shown]:
+        """At most three numbers, the right one first: 112 and Bris for whoever may be a child."""
+        today = to_local(self._house.clock.now()).date()
+        helplines = self._house.helplines
+        if not reader.grown_up:
+            topic = {"D04": "suicide_child", "D05": "suicide_child"}.get(category or "")
+            if kind == "serious":
+                name = topic or "child"
+            else:
+                name = topic or "child_danger"
+        else:
+            name = _SETS.get(category or "", "adult_danger" if kind != "serious" else "adult")
+        return helplines.pick(name, reader, today)
+
+    def _words(self, kind: CardKind, category: str | None, reader: Reader) -> str:
+        phrases = self._house.phrases
+        special = f"{kind}.{category}"
+        return phrases.say(special if special in phrases.keys() else f"{kind}.text", reader)

@@ -1,0 +1,100 @@
+"""What a return code opens. Wrong, old and unknown codes get one answer, and guessing is braked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from backend.booking.labels import when
+from backend.booking.service import BookingDesk
+from backend.concerns.service import ConcernDesk
+from backend.core import audit, codes
+from backend.core.errors import WrongCode
+from backend.core.house import House
+from backend.core.reader import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class BookingSeen:
+    """All that a code reveals of a booking: time, channel, first name, and whether it stands."""
+
+    booking_id: str
+    start: datetime
+    channel: str
+    therapist: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConcernSeen:
+    """All that a code reveals of a concern in this version: that it came, when, to whom, and its state."""
+
+    received_at: datetime
+    state: str
+    unit: str
+
+
+class Returning:
+    """Opens codes."""
+
+    def __init__(self, house: House, booking: BookingDesk, concerns: ConcernDesk) -> None:
+        self._house = house
+        self._booking = booking
+        self._concerns = concerns
+
+    async def open(self, text: str, source: str) -> BookingSeen | ConcernSeen:
+        """What the six words in ``text`` open. Raises `WrongCode` or `TooMany`, which is checked before hashing."""
+        self._house.brake.check(source)
+        words = self._house.codes.find(text)
+        row = None
+        if words is not None:
+            digest = await self._house.codes.digest(words)
+            row = await self._house.db.write(lambda session: self._use(session, digest))
+        if row is None:
+            self._house.brake.missed(source)
+            raise WrongCode
+        return await self._behind(row)
+
+    def describe(self, found: BookingSeen | ConcernSeen, reader: Reader) -> str:
+        """One sentence about it, for chat and page."""
+        phrases, now = self._house.phrases, self._house.clock.now()
+        if isinstance(found, BookingSeen):
+            return phrases.say(
+                "code.booking_found" if found.active else "code.already_cancelled",
+                reader,
+                label=when(phrases, found.start, now, reader),
+                channel=phrases.say(f"summary.channel.{found.channel}", reader).lower(),
+                therapist=found.therapist,
+            )
+        return phrases.say(
+            "code.concern_found",
+            reader,
+            label=when(phrases, found.received_at, now, reader),
+            status=phrases.say(f"code.concern_status.{found.state}", reader),
+        )
+
+    def _use(self, session: Session, digest: bytes) -> codes.ReturnCode | None:
+        now = self._house.clock.now()
+        row = codes.lookup(session, digest)
+        if row is None:
+            audit.record(session, now, audit.Tag.CODE_MISSED, "")
+            return None
+        session.execute(sa.update(codes.ReturnCode).where(codes.ReturnCode.id == row.id).values(used_at=now))
+        audit.record(session, now, audit.Tag.CODE_USED, row.subject)
+        return row
+
+    async def _behind(self, row: codes.ReturnCode) -> BookingSeen | ConcernSeen:
+        if row.kind == "booking":
+            booking = await self._booking.find(row.subject)
+            if booking is None:
+                raise WrongCode
+            return BookingSeen(
+                row.subject, booking.start, booking.channel, booking.therapist, booking.state == "booked"
+            )
+        concern = await self._concerns.status(row.subject)
+        if concern is None:
+            raise WrongCode
+        return ConcernSeen(concern.received_at, concern.state, concern.unit)
