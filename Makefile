@@ -1,0 +1,60 @@
+# Everything a developer types. `make run` and `make test` need Python 3.11, make, git and
+# the package registries, nothing else.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+MADE := $(PYTHON) scripts/environment.py
+PY := .venv/bin/python
+RASA_PY := .venv/bin/python
+
+.PHONY: help run test test-fast check train bench clean
+
+help:
+	@echo "make run        start everything; Ctrl-C stops it"
+	@echo "make test       all tests, browser and bot included"
+	@echo "make test-fast  rules, features and pages, in under a minute"
+	@echo "make check      style, types, import directions, locks, training data, migrations"
+	@echo "make train      train the assistant, if its sources have changed"
+	@echo "make bench      the benchmarks, as ratios, to build/bench/"
+	@echo "make clean      remove environments, model and build; keeps .env and var/"
+
+run:
+	@$(PYTHON) scripts/run.py
+
+# Both suites always run, whatever the first says.
+test:
+	@$(MADE) backend-dev rasa-dev chromium
+	@cd rasa && $(RASA_PY) train.py
+	@failed=0; \
+	rasa/$(RASA_PY) -m pytest tests/bot || failed=1; \
+	$(PY) -m pytest || failed=1; \
+	exit $$failed
+
+test-fast:
+	@$(MADE) backend-dev
+	@$(PY) -m pytest -q tests/rules tests/features tests/web
+
+check:
+	@$(MADE) backend-dev rasa-dev
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+	.venv/bin/lint-imports
+	.uv/bin/uv lock --check
+	.uv/bin/uv lock --check --project rasa
+	.uv/bin/uv lock --check --project rasa/full
+	$(PY) -m backend check-migrations
+	cd rasa && $(RASA_PY) launcher.py data validate --fail-on-warnings
+
+train:
+	@$(MADE) rasa
+	@cd rasa && $(RASA_PY) train.py
+
+bench:
+	@$(MADE) backend-bench rasa
+	@cd rasa && $(RASA_PY) train.py
+	@$(PY) -m bench
+
+clean:
+	rm -rf .uv .venv rasa/.venv rasa/models rasa/.rasa build
+	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
