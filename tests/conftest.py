@@ -48,7 +48,6 @@ def make_settings(tmp_path: Path, **changes: object) -> Settings:
         mail_from="koll@exempelby.example",
         municipality="exempelby",
         content_dir=ROOT / "content",
-        chat_idle_hours=24,
         rasa_deadline=2.0,
         trusted_proxies=0,
     )

@@ -1,0 +1,112 @@
+"""Promise: an answer means a commit, a failure means nothing was kept, and nobody's exit locks the house."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from backend.core import audit, migrate
+from backend.core.audit import AuditEvent, Tag
+from backend.core.db import Database
+from backend.core.errors import StorageUnavailable
+
+AT = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
+
+
+def count(database: Database) -> int:
+    return database.read_now(lambda s: s.scalar(sa.select(sa.func.count()).select_from(AuditEvent)) or 0)
+
+
+def note(subject: str) -> object:
+    return lambda session: audit.record(session, AT, Tag.CHAT_STARTED, subject)
+
+
+def test_the_migrations_make_the_tables_of_the_code(database: Database) -> None:
+    """Code and migrations never differ, on either database."""
+    migrate.check(database.engine)
+
+
+def test_a_failed_piece_of_work_takes_nobody_with_it(database: Database) -> None:
+    """Of many that commit together, the one that raises is undone alone."""
+    gate = threading.Event()
+    first = database.submit_write(lambda session: gate.wait(5))
+
+    def fail(session: sa.orm.Session) -> None:
+        audit.record(session, AT, Tag.CHAT_STARTED, "bad")
+        session.flush()
+        raise ValueError("no")
+
+    good = [database.submit_write(note(str(number))) for number in range(5)]
+    bad = database.submit_write(fail)
+    more = [database.submit_write(note(str(number))) for number in range(5)]
+    gate.set()
+    first.result(10)
+    with pytest.raises(ValueError, match="no"):
+        bad.result(10)
+    for future in good + more:
+        future.result(10)
+    assert count(database) == 10
+
+
+def test_reading_cannot_write_on_sqlite(tmp_path: Path) -> None:
+    """A read session is refused a write by the database itself."""
+    database = Database(f"sqlite:///{tmp_path / 'x.db'}")
+    migrate.upgrade(database.engine)
+
+    def sneak(session: sa.orm.Session) -> None:
+        audit.record(session, AT, Tag.CHAT_STARTED, "x")
+        session.flush()
+
+    with pytest.raises(StorageUnavailable):
+        database.read_now(sneak)
+    database.close()
+
+
+async def _leave(database: Database) -> None:
+    task = asyncio.ensure_future(database.write(note("left")))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_a_client_that_leaves_leaves_no_lock(tmp_path: Path) -> None:
+    """200 cancelled sends are each done whole, and a foreign process gets the write lock at once."""
+    path = tmp_path / "x.db"
+    database = Database(f"sqlite:///{path}")
+    migrate.upgrade(database.engine)
+
+    async def storm() -> None:
+        for _ in range(200):
+            await _leave(database)
+
+    asyncio.run(storm())
+    database.write_now(note("last"))
+    foreign = sqlite3.connect(path, timeout=0.1, isolation_level=None)
+    foreign.execute("BEGIN IMMEDIATE")
+    foreign.execute("ROLLBACK")
+    foreign.close()
+    assert count(database) == 201
+    database.close()
+
+
+def test_a_naive_time_is_refused(database: Database) -> None:
+    """A time without a zone never reaches the database."""
+    with pytest.raises((ValueError, sa.exc.StatementError)):
+        database.write_now(
+            lambda session: audit.record(session, datetime(2026, 1, 1), Tag.CHAT_STARTED, "x")  # noqa: DTZ001
+        )
+
+
+def test_a_database_that_is_gone_is_said_to_be(tmp_path: Path) -> None:
+    """When the storage does not answer, the caller is told that nothing was saved."""
+    database = Database(f"sqlite:///{tmp_path / 'x.db'}")
+    with pytest.raises(StorageUnavailable):
+        database.write_now(note("no table yet"))
+    database.close()
