@@ -23,6 +23,7 @@ from backend.core.outbox import OutboxMessage
 from backend.core.people import Role, StaffMember
 from backend.core.reader import Reader
 from backend.core.text import STORY_LIMIT
+from backend.core.vault import SealBroken
 from tests.conftest import ManualClock
 
 CANARY = "Kanariefågeln sjunger när pappa dricker"
@@ -230,7 +231,7 @@ def test_all_rows_of_a_concern_are_written_together(desk: ConcernDesk, house: Ho
     received = run(desk.receive(STORY))
     assert (1, 1, 1, 1) == tuple(count(house, table) for table in (Concern, ReturnCode, AuditEvent, OutboxMessage))
     mail = house.db.read_now(lambda session: session.scalars(sa.select(OutboxMessage)).one())
-    assert ("mottagning@exempelby.example", "Ny händelse") == (mail.recipient, mail.subject)
+    assert ("mottagning.barn@exempelby.example", "Ny händelse") == (mail.recipient, mail.subject)
     assert "http://127.0.0.1:8000/personal" in mail.body
     for secret in ("Kanarie", received.concern_id, received.receipt, "barn", *received.words.split()):
         assert secret not in mail.body.replace("/personal", "")
@@ -297,8 +298,6 @@ def test_nothing_readable_is_stored(desk: ConcernDesk, house: House) -> None:
 
 def test_words_moved_to_another_concern_do_not_open(desk: ConcernDesk, house: House) -> None:
     """Sealed words are bound to their row: swapped ones are refused, not shown as somebody else's."""
-    from backend.core.vault import SealBroken
-
     one, two = run(desk.receive(STORY)), run(desk.receive(replace(STORY, words=["Annat"])))
 
     def swap(session: Any) -> None:

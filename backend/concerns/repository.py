@@ -1,0 +1,108 @@
+"""Reads and the one state change of concerns; every staff read starts from what that person may know of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from backend.concerns.tables import Concern, State
+from backend.core.audit import AuditEvent
+from backend.core.people import Role, StaffMember
+
+AT_MOST = 200
+_DANGER_FIRST = sa.case({"A0": 0, "A1": 1, "A2": 2}, value=Concern.danger_level, else_=3)
+_NEXT_DUE = sa.case((Concern.state == State.NEW, Concern.protection_due), else_=Concern.decision_due)
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One line of a concern's history: when, what (an audit tag) and who (a first name, or empty)."""
+
+    at: datetime
+    tag: str
+    name: str
+
+
+def readable_by(staff: StaffMember) -> sa.Select[tuple[Concern]]:
+    """The concerns that ``staff`` may know of: their own unit's, and nothing when they have left.
+
+    A restricted one stays in the queue of the whole unit until somebody takes it,
+    so that it is never left waiting for a manager who is away; then only that
+    person and the manager know of it.
+    """
+    mine = sa.select(Concern).where(Concern.unit == staff.unit)
+    if not staff.active:
+        return mine.where(sa.false())
+    if staff.role == Role.MANAGER:
+        return mine
+    return mine.where(
+        sa.or_(Concern.restricted.is_(False), Concern.state == State.NEW, Concern.accepted_by == staff.id)
+    )
+
+
+def openable_by(staff: StaffMember) -> sa.Select[tuple[Concern]]:
+    """The concerns whose words ``staff`` may read: a restricted one must be taken first, except by a manager."""
+    known = readable_by(staff)
+    if staff.role == Role.MANAGER:
+        return known
+    return known.where(sa.or_(Concern.restricted.is_(False), Concern.accepted_by == staff.id))
+
+
+def in_clock_order(session: Session, staff: StaffMember) -> Sequence[Concern]:
+    """What ``staff`` may know of: the untaken first, then by the next legal day, the most dangerous first."""
+    return session.scalars(
+        readable_by(staff)
+        .order_by(
+            sa.case((Concern.state == State.NEW, 0), else_=1),
+            sa.func.coalesce(_NEXT_DUE, Concern.protection_due),
+            _DANGER_FIRST,
+            Concern.received_at,
+        )
+        .limit(AT_MOST)
+    ).all()
+
+
+def find_known(session: Session, staff: StaffMember, concern_id: str) -> Concern | None:
+    """The concern if ``staff`` may know of it."""
+    return session.scalar(readable_by(staff).where(Concern.id == concern_id))
+
+
+def find_openable(session: Session, staff: StaffMember, concern_id: str) -> Concern | None:
+    """The concern if ``staff`` may read its words."""
+    return session.scalar(openable_by(staff).where(Concern.id == concern_id))
+
+
+def find_sent(session: Session, form_key: str) -> Concern | None:
+    """The concern that an earlier send with the same key made. For the sender, not for staff."""
+    return session.scalar(sa.select(Concern).where(Concern.form_key == form_key))
+
+
+def take(session: Session, staff: StaffMember, concern_id: str, at: datetime) -> bool:
+    """Make ``staff`` the one who has accepted; False when somebody was first. The caller has checked that it may be known."""
+    taken = session.execute(
+        sa.update(Concern)
+        .where(Concern.id == concern_id, Concern.unit == staff.unit, Concern.state == State.NEW)
+        .values(state=State.ACCEPTED.value, accepted_at=at, accepted_by=staff.id)
+    )
+    return bool(taken.rowcount)  # type: ignore[attr-defined]
+
+
+def names(session: Session, staff_ids: set[str]) -> dict[str, str]:
+    """First names by staff id."""
+    rows = session.execute(sa.select(StaffMember.id, StaffMember.first_name).where(StaffMember.id.in_(staff_ids)))
+    return {staff_id: name for staff_id, name in rows}
+
+
+def history(session: Session, concern_id: str) -> list[Deed]:
+    """What has happened to a concern, oldest first, reads included."""
+    rows = session.execute(
+        sa.select(AuditEvent.at, AuditEvent.tag, StaffMember.first_name)
+        .outerjoin(StaffMember, StaffMember.id == AuditEvent.actor)
+        .where(AuditEvent.subject == concern_id)
+        .order_by(AuditEvent.id)
+    )
+    return [Deed(at, tag, name or "") for at, tag, name in rows]

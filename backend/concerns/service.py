@@ -1,0 +1,428 @@
+"""Take in a concern, and let the right unit read it, take it and see its clocks."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from backend.concerns import repository, rules
+from backend.concerns.repository import AT_MOST, Deed
+from backend.concerns.routing import load_routing
+from backend.concerns.tables import Concern, State
+from backend.core import audit, codes, outbox
+from backend.core.audit import Tag
+from backend.core.clock import to_local
+from backend.core.closed_days import ClosedDays
+from backend.core.codes import NewCode
+from backend.core.content import Phrases
+from backend.core.errors import Conflict, EmptyText, InvalidField, KeyReused, NotFound, TextTooLong
+from backend.core.house import House
+from backend.core.municipality import DAYS, Municipality
+from backend.core.people import StaffMember
+from backend.core.phone import read_phone
+from backend.core.reader import Reader
+from backend.core.text import STORY_LIMIT, clean
+from backend.core.vault import new_id
+
+ABOUT = ("me", "other_child", "adult", "family")
+HAPPENING = ("yes", "no", "unsure")
+REACH = ("code", "phone", "none")
+SAFE_ANSWERS = {"call_ok": ("yes", "no", "unsure"), "leave_message": ("yes", "no")}
+"""The safe-contact questions with fixed answers."""
+SAFE_TEXTS = {"if_other_answers": 500, "when": 500}
+"""The safe-contact questions answered in own words, with the longest answer in characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What somebody wants to send.
+
+    ``words`` are the parts in their own words and order. ``about``, ``now`` and ``reach``
+    take the values of `ABOUT`, `HAPPENING` and `REACH`; ``phone`` is a number as typed and
+    only kept for ``reach`` "phone"; ``safe`` answers `SAFE_ANSWERS` and `SAFE_TEXTS`.
+    ``form_key`` makes a second send give the first one's receipt; it is compared within
+    ``chat_id``.
+    """
+
+    words: Sequence[str]
+    about: str | None
+    now: str | None
+    reach: str
+    phone: str | None
+    safe: dict[str, str] | None
+    reader: Reader
+    danger_level: str | None
+    danger_category: str | None
+    consent_version: str
+    chat_id: str | None = None
+    form_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A stored concern. ``words`` is its return code, or None when the person has already said it is saved."""
+
+    concern_id: str
+    unit_name: str
+    receipt: str
+    words: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """One legal time limit of a concern.
+
+    ``due`` is the last day; ``target`` the working day to aim for, earlier when ``due``
+    is a closed day. ``days_left`` is negative when the day has passed. ``late`` says that
+    it has passed and that nobody has taken the concern.
+    """
+
+    name: str
+    source: str
+    due: date
+    target: date
+    days_left: int
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConcernRow:
+    """A concern in a list: nothing of what was said. ``openable`` is False for a restricted one not yet taken."""
+
+    id: str
+    received_at: datetime
+    state: str
+    restricted: bool
+    openable: bool
+    who: str | None
+    band: str | None
+    about: str | None
+    happening: str | None
+    danger_level: str | None
+    danger_category: str | None
+    clocks: list[Clock]
+    accepted_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConcernList:
+    """The unit's concerns in the order of their clocks; ``more`` when there are more than are shown."""
+
+    rows: list[ConcernRow]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedConcern:
+    """Everything that the one who handles a concern needs, words included."""
+
+    row: ConcernRow
+    words: list[str]
+    reach: str
+    phone: str | None
+    safe: dict[str, str]
+    lang: str
+    unit_name: str
+    also_tell: list[str]
+    rule_id: str
+    rules_version: str
+    reason: str
+    consent_version: str
+    accepted_at: datetime | None
+    history: list[Deed]
+
+
+def consent_version(phrases: Phrases, reader: Reader) -> str:
+    """Which secrecy text a reader is shown, as ``language:band:digest``; changes when the text does."""
+    text = phrases.say("consent.text", reader)
+    return f"{reader.lang}:{reader.band or 'default'}:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+class ConcernDesk:
+    """Use cases around concerns. Raises `ContentError` at the start for a faulty rules file."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._rules = load_routing(house.settings.content_dir, {unit.id for unit in house.municipality.units})
+        self._days = ClosedDays(house.municipality)
+
+    async def receive(self, intake: Intake) -> Received:
+        """Store a concern with its return code, decision, clocks, audit row and notice, all or nothing.
+
+        The same key with the same content gives the first receipt again. Raises
+        `KeyReused` for the same key with other content, `EmptyText`, `TextTooLong`,
+        and `InvalidField` naming ``about``, ``now``, ``reach``, ``phone`` or a safe-contact answer.
+        """
+        checked = _checked(intake)
+        key, body = self._digests(checked)
+        code = await self._house.codes.new()
+        try:
+            return await self._house.db.write(lambda session: self._receive(session, checked, key, body, code))
+        except IntegrityError:
+            # Two sends with one key ran at once and the other was first; its row is there now.
+            return await self._house.db.write(lambda session: self._receive(session, checked, key, body, code))
+
+    async def saved(self, receipt: str) -> None:
+        """The person has saved the code of ``receipt``: forget the words. Unknown receipts change nothing."""
+        await self._house.db.write(lambda session: codes.mark_saved(session, receipt))
+
+    async def status(self, concern_id: str) -> tuple[datetime, str, str]:
+        """When it arrived, its state and the unit's name, for whoever holds the code. Raises `NotFound`."""
+        concern = await self._house.db.read(lambda session: session.get(Concern, concern_id))
+        if concern is None:
+            raise NotFound
+        return concern.received_at, concern.state, self._unit_name(concern.unit)
+
+    async def list_open(self, staff: StaffMember) -> ConcernList:
+        """What ``staff`` may know of, the most pressing first."""
+
+        def look(session: Session) -> ConcernList:
+            found = repository.in_clock_order(session, staff)
+            names = repository.names(session, {row.accepted_by for row in found if row.accepted_by})
+            return ConcernList([self._row(row, staff, names) for row in found], more=len(found) == AT_MOST)
+
+        return await self._house.db.read(look)
+
+    async def open_for(self, staff: StaffMember, concern_id: str) -> OpenedConcern:
+        """Open one and write down that ``staff`` did, in the same transaction. Raises `NotFound`."""
+
+        def open_it(session: Session) -> OpenedConcern:
+            concern = repository.find_openable(session, staff, concern_id)
+            if concern is None:
+                raise NotFound
+            audit.record(session, self._house.clock.now(), Tag.CONCERN_READ, concern.id, actor=staff.id)
+            session.flush()
+            return self._opened(session, concern, staff)
+
+        return await self._house.db.write(open_it)
+
+    async def accept(self, staff: StaffMember, concern_id: str) -> None:
+        """Make ``staff`` the one who takes it. Raises `NotFound`, or `Conflict` when somebody was first."""
+
+        def take(session: Session) -> None:
+            if repository.find_known(session, staff, concern_id) is None:
+                raise NotFound
+            now = self._house.clock.now()
+            if not repository.take(session, staff, concern_id, now):
+                raise Conflict
+            audit.record(session, now, Tag.CONCERN_ACCEPTED, concern_id, actor=staff.id)
+
+        await self._house.db.write(take)
+
+    def today(self) -> date:
+        """The local date."""
+        return to_local(self._house.clock.now()).date()
+
+    def _receive(self, session: Session, intake: Intake, key: str | None, body: str, code: NewCode) -> Received:
+        if key is not None:
+            earlier = repository.find_sent(session, key)
+            if earlier is not None:
+                if not hmac.compare_digest(earlier.body_digest, body):
+                    raise KeyReused
+                words = codes.unsaved_words(session, self._house.vault, earlier.receipt)
+                return Received(earlier.id, self._unit_name(earlier.unit), earlier.receipt, words)
+        concern = self._new_concern(intake, key, body)
+        session.add(concern)
+        session.flush()
+        now = concern.received_at
+        codes.issue(session, self._house.vault, code, concern.receipt, "concern", concern.id, now)
+        audit.record(session, now, Tag.CONCERN_RECEIVED, concern.id, detail=concern.rule_id)
+        self._notify(session, concern)
+        return Received(concern.id, self._unit_name(concern.unit), concern.receipt, code.words)
+
+    def _new_concern(self, intake: Intake, key: str | None, body: str) -> Concern:
+        reader = intake.reader
+        facts = rules.Facts(
+            about=intake.about,
+            now=intake.now,
+            who=reader.who,
+            band=reader.band,
+            danger=intake.danger_level,
+            category=intake.danger_category,
+        )
+        rule = self._rules.decide(facts)
+        vault, concern_id, data_key = self._house.vault, new_id(), self._house.vault.new_key()
+        now = self._house.clock.now()
+        local = to_local(now)
+
+        def seal(column: str, text: str | None) -> bytes | None:
+            return None if text is None else vault.seal(data_key, f"concern.{column}:{concern_id}", text)
+
+        safe = json.dumps(intake.safe, ensure_ascii=False) if intake.safe else None
+        return Concern(
+            id=concern_id,
+            state=State.NEW.value,
+            unit=rule.unit,
+            rule_id=rule.id,
+            rules_version=self._rules.version,
+            reason=rule.reason,
+            also_tell=" ".join(rule.also_tell),
+            restricted=rule.restricted,
+            about=intake.about,
+            happening=intake.now,
+            reach=intake.reach,
+            who=reader.who,
+            band=reader.band,
+            lang=reader.lang,
+            danger_level=intake.danger_level,
+            danger_category=intake.danger_category,
+            data_key=data_key,
+            words=seal("words", json.dumps(list(intake.words), ensure_ascii=False)),
+            phone=seal("phone", intake.phone),
+            safe=seal("safe", safe),
+            consent_version=intake.consent_version,
+            chat_id=intake.chat_id,
+            form_key=key,
+            body_digest=body,
+            receipt=new_id(),
+            received_at=now,
+            protection_due=rules.protection_due(local, _closing_time(self._house.municipality, local.date())),
+            decision_due=rules.decision_due(local) if rules.DECISION in rule.clocks else None,
+        )
+
+    def _notify(self, session: Session, concern: Concern) -> None:
+        say = self._house.phrases.say
+        outbox.post(
+            session,
+            concern.received_at,
+            self._house.municipality.unit(concern.unit).mailbox,
+            say("concern_mail.subject"),
+            say("concern_mail.body", None, link=f"{self._house.settings.public_url}/personal"),
+        )
+
+    def _opened(self, session: Session, concern: Concern, staff: StaffMember) -> OpenedConcern:
+        def unseal(column: str, sealed: bytes | None) -> str | None:
+            if sealed is None:
+                return None
+            return self._house.vault.open(concern.data_key, f"concern.{column}:{concern.id}", sealed)
+
+        names = repository.names(session, {concern.accepted_by} if concern.accepted_by else set())
+        return OpenedConcern(
+            row=self._row(concern, staff, names),
+            words=json.loads(unseal("words", concern.words) or "[]"),
+            reach=concern.reach,
+            phone=unseal("phone", concern.phone),
+            safe=json.loads(unseal("safe", concern.safe) or "{}"),
+            lang=concern.lang,
+            unit_name=self._unit_name(concern.unit),
+            also_tell=[self._unit_name(unit) for unit in concern.also_tell.split()],
+            rule_id=concern.rule_id,
+            rules_version=concern.rules_version,
+            reason=concern.reason,
+            consent_version=concern.consent_version,
+            accepted_at=concern.accepted_at,
+            history=repository.history(session, concern.id),
+        )
+
+    def _row(self, concern: Concern, staff: StaffMember, names: dict[str, str]) -> ConcernRow:
+        openable = not concern.restricted or staff.is_manager or concern.accepted_by == staff.id
+        return ConcernRow(
+            id=concern.id,
+            received_at=concern.received_at,
+            state=concern.state,
+            restricted=concern.restricted,
+            openable=openable,
+            who=concern.who,
+            band=concern.band,
+            about=concern.about,
+            happening=concern.happening,
+            danger_level=concern.danger_level,
+            danger_category=concern.danger_category,
+            clocks=self._clocks(concern),
+            accepted_by=names.get(concern.accepted_by or "", ""),
+        )
+
+    def _clocks(self, concern: Concern) -> list[Clock]:
+        today, untaken = self.today(), concern.state == State.NEW
+        dated = [(rules.PROTECTION_CHECK, concern.protection_due), (rules.DECISION, concern.decision_due)]
+        found: list[Clock] = []
+        for name, due in dated:
+            if due is None:
+                continue
+            # A check that is due at once has no earlier day to aim for.
+            target = due if name == rules.PROTECTION_CHECK else self._days.last_working_day(due)
+            left = rules.days_left(due, today)
+            found.append(Clock(name, rules.SOURCES[name], due, target, left, late=left < 0 and untaken))
+        return found
+
+    def _digests(self, intake: Intake) -> tuple[str | None, str]:
+        def keyed(*parts: Any) -> str:
+            text = json.dumps(parts, sort_keys=True)
+            return hmac.new(self._house.settings.code_pepper, text.encode(), "sha256").hexdigest()
+
+        body = keyed(
+            "concern-body", list(intake.words), intake.about, intake.now, intake.reach, intake.phone, intake.safe
+        )
+        return keyed("concern-key", intake.chat_id, intake.form_key) if intake.form_key else None, body
+
+    def _unit_name(self, unit: str) -> str:
+        try:
+            return self._house.municipality.unit(unit).name
+        except KeyError:  # the unit has been taken out of the file since
+            return unit
+
+
+def _checked(intake: Intake) -> Intake:
+    words = [clean(part, STORY_LIMIT) for part in intake.words]
+    if not words:
+        raise EmptyText
+    if sum(map(len, words)) > STORY_LIMIT:
+        raise TextTooLong(limit=STORY_LIMIT)
+    for field, value, allowed in (("about", intake.about, ABOUT), ("now", intake.now, HAPPENING)):
+        if value is not None and value not in allowed:
+            raise InvalidField("invalid", field)
+    if intake.reach not in REACH:
+        raise InvalidField("invalid", "reach")
+    by_phone = intake.reach == "phone"
+    return Intake(
+        words=words,
+        about=intake.about,
+        now=intake.now,
+        reach=intake.reach,
+        phone=read_phone(intake.phone or "") if by_phone else None,
+        safe=_checked_safe(intake.safe or {}) if by_phone else None,
+        reader=intake.reader,
+        danger_level=intake.danger_level,
+        danger_category=intake.danger_category,
+        consent_version=intake.consent_version,
+        chat_id=intake.chat_id,
+        form_key=intake.form_key,
+    )
+
+
+def _checked_safe(safe: dict[str, str]) -> dict[str, str]:
+    checked: dict[str, str] = {}
+    for field, value in safe.items():
+        if not value or not value.strip():
+            continue
+        if field in SAFE_ANSWERS:
+            if value not in SAFE_ANSWERS[field]:
+                raise InvalidField("invalid", field)
+            checked[field] = value
+        elif field in SAFE_TEXTS:
+            try:
+                checked[field] = clean(value, SAFE_TEXTS[field])
+            except EmptyText:  # nothing visible is the same as no answer
+                continue
+            except TextTooLong:
+                raise InvalidField("too_long", field) from None
+        else:
+            raise InvalidField("invalid", field)
+    return checked
+
+
+def _closing_time(municipality: Municipality, day: date) -> time:
+    """When a concern that arrives on ``day`` counts as late: at closing, on closed days at the latest closing of the week."""
+    name = DAYS[day.weekday()]
+    that_day = [span.close for span in municipality.opening_hours if name in span.days]
+    any_day = [span.close for span in municipality.opening_hours]
+    closing = max(that_day or any_day or ["24:00"])
+    return time.max if closing == "24:00" else time.fromisoformat(closing)
