@@ -1,0 +1,260 @@
+"""The booking tables' only reader and writer.
+
+Staff reads start from `readable_by`; everything else serves the person who holds
+the booking, or counts cells without saying whose they are.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from backend.booking.rules import Shift
+from backend.booking.tables import BOOKED, CANCELLED, HELD, Booking, BookingCell, Therapist, WorkingHours
+from backend.core.codes import ReturnCode
+from backend.core.people import Role, StaffMember
+
+_booking: Any = Booking.__table__
+_cell: Any = BookingCell.__table__
+
+_SCHEDULE = (
+    sa.select(
+        WorkingHours.staff_id,
+        WorkingHours.weekday,
+        WorkingHours.start_minute,
+        WorkingHours.end_minute,
+        Therapist.channels,
+    )
+    .join(Therapist, Therapist.staff_id == WorkingHours.staff_id)
+    .join(StaffMember, StaffMember.id == WorkingHours.staff_id)
+    .where(StaffMember.active)
+    .order_by(WorkingHours.staff_id, WorkingHours.weekday, WorkingHours.start_minute)
+)
+_SCHEDULE_OF_DAY = _SCHEDULE.where(WorkingHours.weekday == sa.bindparam("weekday"))
+_ACTIVE_OF = (
+    sa.select(Booking)
+    .where(Booking.holder == sa.bindparam("holder"), Booking.state.in_((HELD, BOOKED)))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_OCCUPIED = (
+    sa.select(_cell.c.therapist_id, _cell.c.cell, _cell.c.booking_id, Booking.state, Booking.hold_until)
+    .join(Booking, Booking.id == _cell.c.booking_id)
+    .where(
+        _cell.c.therapist_id.in_(sa.bindparam("therapists", expanding=True)),
+        _cell.c.cell >= sa.bindparam("first"),
+        _cell.c.cell < sa.bindparam("end"),
+    )
+)
+_LOAD = (
+    sa.select(Booking.therapist_id, sa.func.count())
+    .where(
+        Booking.therapist_id.in_(sa.bindparam("therapists", expanding=True)),
+        Booking.start_at >= sa.bindparam("begin"),
+        Booking.start_at < sa.bindparam("end"),
+        Booking.state.in_((HELD, BOOKED)),
+    )
+    .group_by(Booking.therapist_id)
+)
+_INSERT_BOOKING = sa.insert(_booking)
+_INSERT_CELLS = sa.insert(_cell)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Working hours of those who are employed now, and the channels that each can meet in."""
+
+    shifts: list[Shift]
+    channels: dict[str, frozenset[str]]
+
+    def able(self, channel: str | None) -> list[Shift]:
+        """Shifts of those who can meet in ``channel`` (None: in any)."""
+        if channel is None:
+            return self.shifts
+        return [shift for shift in self.shifts if channel in self.channels[shift.therapist]]
+
+
+@dataclass(frozen=True, slots=True)
+class Occupied:
+    """Cells in use per therapist, and the ids of holds that have run out but still own cells."""
+
+    busy: dict[str, set[int]]
+    expired: dict[str, set[str]]
+
+
+def schedule(session: Session, weekday: int | None = None) -> Schedule:
+    """The working hours of all therapists, or those of one weekday."""
+    rows = session.execute(_SCHEDULE) if weekday is None else session.execute(_SCHEDULE_OF_DAY, {"weekday": weekday})
+    shifts, channels = [], {}
+    for staff_id, day, start, end, ways in rows:
+        shifts.append(Shift(staff_id, day, start, end))
+        channels[staff_id] = frozenset(ways.split(",")) - {""}
+    return Schedule(shifts, channels)
+
+
+def occupied(
+    session: Session, therapists: Iterable[str], first: int, end: int, now: datetime, *, but_for: str | None = None
+) -> Occupied:
+    """Cells from ``first`` up to ``end`` that are in use at ``now``.
+
+    ``but_for`` is a holder whose own hold counts as free, so that nobody sees their own choice as gone.
+    """
+    busy: dict[str, set[int]] = defaultdict(set)
+    expired: dict[str, set[str]] = defaultdict(set)
+    own = held_by(session, but_for) if but_for else None
+    own_id = own.id if own is not None else None
+    rows = session.execute(_OCCUPIED, {"therapists": list(therapists), "first": first, "end": end})
+    for therapist_id, cell, booking_id, state, hold_until in rows:
+        if state == HELD and hold_until <= now:
+            expired[therapist_id].add(booking_id)
+        elif booking_id != own_id:
+            busy[therapist_id].add(cell)
+    return Occupied(busy, expired)
+
+
+def held_by(session: Session, holder: str) -> Booking | None:
+    """The holder's hold, run out or not, without locking it."""
+    return session.scalar(sa.select(Booking).where(Booking.holder == holder, Booking.state == HELD))
+
+
+def booked_by(session: Session, holder: str) -> Booking | None:
+    """The holder's confirmed booking, without locking it."""
+    return session.scalar(sa.select(Booking).where(Booking.holder == holder, Booking.state == BOOKED))
+
+
+def load(session: Session, therapists: Iterable[str], begin: datetime, end: datetime) -> dict[str, int]:
+    """How many talks each has between the two instants."""
+    rows = session.execute(_LOAD, {"therapists": list(therapists), "begin": begin, "end": end})
+    return dict(iter(rows.tuples()))
+
+
+def active_of(session: Session, holder: str) -> Booking | None:
+    """The holder's hold or booking, locked until the transaction ends."""
+    return session.scalar(_ACTIVE_OF, {"holder": holder})
+
+
+def add(session: Session, values: dict[str, Any], taken: Iterable[int]) -> None:
+    """Store a booking and its cells; raises `IntegrityError` when somebody else owns one of them."""
+    session.execute(_INSERT_BOOKING, values)
+    occupy(session, values["id"], values["therapist_id"], taken)
+
+
+def occupy(session: Session, booking_id: str, therapist_id: str, taken: Iterable[int]) -> None:
+    """Take cells, in ascending order so that two takers cannot wait for each other."""
+    session.execute(
+        _INSERT_CELLS,
+        [{"therapist_id": therapist_id, "cell": cell, "booking_id": booking_id} for cell in sorted(taken)],
+    )
+
+
+def change(session: Session, booking_id: str, **values: Any) -> None:
+    """Update columns of one booking."""
+    session.execute(sa.update(_booking).where(_booking.c.id == booking_id).values(**values))
+
+
+def vacate(session: Session, booking_ids: Iterable[str]) -> None:
+    """Give up the cells of bookings."""
+    session.execute(sa.delete(_cell).where(_cell.c.booking_id.in_(list(booking_ids))))
+
+
+def drop_expired(session: Session, booking_ids: Iterable[str], now: datetime) -> list[str]:
+    """Cancel those of the holds that are still holds and still expired; returns which.
+
+    Their rows are locked first: a confirmation that is under way at the same moment
+    either finishes before, and keeps its time, or finds its hold gone.
+    """
+    due = list(
+        session.scalars(
+            sa.select(Booking.id)
+            .where(Booking.id.in_(list(booking_ids)), Booking.state == HELD, Booking.hold_until <= now)
+            .order_by(Booking.id)
+            .with_for_update()
+        )
+    )
+    if due:
+        session.execute(
+            sa.update(_booking).where(_booking.c.id.in_(due)).values(state=CANCELLED, cancelled_at=now, holder=None)
+        )
+        vacate(session, due)
+    return due
+
+
+def expired_before(session: Session, instant: datetime, limit: int) -> Sequence[str]:
+    """Ids of holds that ran out before ``instant``."""
+    return session.scalars(
+        sa.select(Booking.id).where(Booking.state == HELD, Booking.hold_until <= instant).limit(limit)
+    ).all()
+
+
+def by_id(session: Session, booking_id: str, *, lock: bool = False) -> Booking | None:
+    """One booking, for whoever has proven by code or session that it is theirs."""
+    statement = sa.select(Booking).where(Booking.id == booking_id)
+    return session.scalar(statement.with_for_update() if lock else statement)
+
+
+def therapist(session: Session, staff_id: str) -> tuple[StaffMember, Therapist]:
+    """The staff member and the therapist's own settings; raises `NoResultFound`."""
+    row = session.execute(
+        sa.select(StaffMember, Therapist)
+        .join(Therapist, Therapist.staff_id == StaffMember.id)
+        .where(StaffMember.id == staff_id)
+    ).one()
+    return row[0], row[1]
+
+
+def readable_by(staff: StaffMember) -> sa.Select[Booking, str, str | None]:
+    """Confirmed bookings that this person may know of, with the therapist's first name and video room.
+
+    A therapist reads own and the team's, a manager the own unit's, nobody else any
+    (offentlighets- och sekretesslagen 26 kap. 1 §: secrecy also holds inside the house).
+    """
+    own, team = Booking.therapist_id == staff.id, StaffMember.unit == staff.unit
+    allowed: sa.ColumnElement[bool] = sa.false()
+    if staff.active and staff.role == Role.THERAPIST:
+        allowed = sa.or_(own, team)
+    elif staff.active and staff.role == Role.MANAGER:
+        allowed = team
+    return (
+        sa.select(Booking, StaffMember.first_name, Therapist.meeting_url)
+        .join(StaffMember, StaffMember.id == Booking.therapist_id)
+        .join(Therapist, Therapist.staff_id == Booking.therapist_id)
+        .where(allowed, Booking.state == BOOKED)
+    )
+
+
+def purge(session: Session, ended_before: datetime, let_go_before: datetime, limit: int) -> int:
+    """Delete bookings whose talk ended, or that were let go unconfirmed, before the given instants; returns how many."""
+    due = list(
+        session.scalars(
+            sa.select(Booking.id)
+            .where(
+                sa.or_(
+                    sa.and_(Booking.end_at < ended_before, Booking.state.in_((BOOKED, CANCELLED))),
+                    sa.and_(
+                        Booking.state == CANCELLED,
+                        Booking.confirmed_at.is_(None),
+                        Booking.cancelled_at < let_go_before,
+                    ),
+                )
+            )
+            .limit(limit)
+        )
+    )
+    if due:
+        vacate(session, due)
+        session.execute(sa.delete(ReturnCode).where(ReturnCode.kind == "booking", ReturnCode.subject.in_(due)))
+        session.execute(sa.delete(_booking).where(_booking.c.id.in_(due)))
+    return len(due)
+
+
+def forget_holders(session: Session, now: datetime) -> None:
+    """Cut the tie between a talk that is over and the chat or form that booked it."""
+    session.execute(
+        sa.update(_booking).where(_booking.c.end_at < now, _booking.c.holder.is_not(None)).values(holder=None)
+    )

@@ -1,0 +1,726 @@
+"""Use cases of booking: offer, hold, confirm, cancel, and what staff may open.
+
+Each use case is one transaction. Where two people want the same time, the
+database's key decides; the loser's work is undone and run again, and then sees
+that the time is gone.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
+from typing import Literal, TypeVar, get_args
+
+import msgspec
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from backend.booking import repository, rules
+from backend.booking.rules import Terms
+from backend.booking.tables import BOOKED, CANCELLED, HELD, Booking, Therapist, WorkingHours
+from backend.core import audit, codes, outbox
+from backend.core.audit import Tag
+from backend.core.clock import to_local
+from backend.core.closed_days import ClosedDays
+from backend.core.errors import AlreadyBooked, HoldExpired, InvalidField, NotFound, Taken
+from backend.core.house import House
+from backend.core.municipality import DAYS, Break, Municipality
+from backend.core.people import StaffMember, first_name_of
+from backend.core.phone import parse_phone
+from backend.core.reader import Reader
+from backend.core.vault import new_id
+
+T = TypeVar("T")
+CallOk = Literal["yes", "no", "unsure"]
+LeaveMessage = Literal["yes", "no"]
+
+_ROUNDS = 100
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class FreeTime:
+    """A time that can be chosen. ``slot`` means nothing to anybody but `BookingDesk.hold`."""
+
+    slot: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Free times, nearest first, one per start.
+
+    ``more`` says whether there are others after them. ``opens`` is the first time
+    beyond the asked days, set when there is nothing left to show within them.
+    ``promised`` is the day by which somebody is promised a talk.
+    """
+
+    times: list[FreeTime]
+    more: bool
+    opens: FreeTime | None
+    promised: date
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A time kept for one person until ``until``; ``channels`` are those it can be booked for."""
+
+    booking_id: str
+    start: datetime
+    therapist: str
+    until: datetime
+    minutes: int
+    channels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What the person adds when confirming. ``phone`` is required for a phone talk and otherwise not kept."""
+
+    channel: str
+    reader: Reader = field(default_factory=Reader)
+    phone: str | None = None
+    call_ok: CallOk | None = None
+    if_other_answers: str | None = None
+    leave_message: LeaveMessage | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A booked talk. ``words`` is the return code until the person has said that it is saved."""
+
+    booking_id: str
+    start: datetime
+    end: datetime
+    channel: str
+    therapist: str
+    receipt: str
+    words: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BookingView:
+    """What a return code shows: nothing that the person has told us."""
+
+    booking_id: str
+    start: datetime
+    end: datetime
+    channel: str | None
+    therapist: str
+    state: str
+
+    @property
+    def active(self) -> bool:
+        """Whether the talk is on."""
+        return self.state == BOOKED
+
+
+class Safe(msgspec.Struct, frozen=True):
+    """How to reach somebody without putting them at risk, in their own words."""
+
+    call_ok: CallOk | None = None
+    if_other_answers: str | None = None
+    leave_message: LeaveMessage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StaffBooking:
+    """A row in the therapist's list of the day."""
+
+    booking_id: str
+    start: datetime
+    end: datetime
+    channel: str
+    reader: Reader
+    therapist: str
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BookingFile:
+    """A booking as staff open it, with what the person wrote."""
+
+    booking_id: str
+    start: datetime
+    end: datetime
+    channel: str
+    reader: Reader
+    therapist: str
+    meeting_url: str | None
+    phone: str | None
+    safe: Safe
+    note: str | None
+
+
+class BookingDesk:
+    """Everything that can be done with talks in one municipality.
+
+    Raises the errors of `backend.core.errors`; when one is raised nothing has been stored.
+    """
+
+    def __init__(self, house: House) -> None:
+        settings = house.municipality.booking
+        self._house = house
+        self._db = house.db
+        self._settings = settings
+        self._terms = Terms(
+            settings.meeting_minutes, settings.buffer_minutes, settings.notice_minutes, settings.days_ahead
+        )
+        self._closed = ClosedDays(house.municipality).closed
+        self._cutoff = time.fromisoformat(settings.cutoff)
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the municipality takes bookings at all."""
+        return self._settings.enabled
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The ways to meet that the municipality has opened."""
+        return tuple(self._settings.channels)
+
+    async def offer(
+        self,
+        channel: str | None = None,
+        day: Literal["today", "next"] | None = None,
+        skip: int = 0,
+        limit: int | None = None,
+        *,
+        holder: str | None = None,
+    ) -> Offer:
+        """Free times today and the next working day.
+
+        ``day`` narrows to today or to the working days after it; ``skip`` passes over
+        times already shown; ``holder``'s own hold counts as free. Never claims a time
+        that cannot be held at this moment. Raises `InvalidField` for an unknown channel.
+        """
+        now = self._house.clock.now()
+        today = to_local(now).date()
+        days = rules.promised_days(today, self._terms.days_ahead, self._closed)
+        if day is not None:
+            days = [each for each in days if (each == today) == (day == "today")]
+        promised = self._promised(now)
+        if not self.enabled:
+            return Offer([], False, None, promised)
+        self._check_channel(channel)
+        skip, limit = max(0, skip), self._settings.offer if limit is None else max(0, limit)
+        earliest = now + timedelta(minutes=self._terms.notice)
+
+        def work(session: Session) -> Offer:
+            schedule = repository.schedule(session)
+            found = self._free(session, schedule, channel, days, earliest, now, holder)
+            times = [self._time(free.start, channel) for free in found[skip : skip + limit]]
+            opens = None
+            if not times:
+                last = days[-1] if days else today
+                opens = self._first_after(session, schedule, channel, last, earliest, now, holder)
+            return Offer(times, len(found) > skip + limit, opens, promised)
+
+        return await self._db.read(work)
+
+    async def hold(self, holder: str, slot: str) -> Held:
+        """Keep a time for ``holder`` for five minutes, and let go of what they held before.
+
+        Raises `Taken` when nobody is free then any more, `AlreadyBooked` when the holder
+        has a confirmed talk ahead, and `InvalidField` for a slot that never was a time.
+        """
+        try:
+            start, channel = rules.read_slot(slot)
+        except ValueError:
+            raise InvalidField("no_such_time", "slot") from None
+        self._check_channel(channel)
+
+        def work(session: Session) -> Held:
+            now = self._house.clock.now()
+            mine = repository.active_of(session, holder)
+            if mine is not None and mine.state == BOOKED and mine.end_at > now:
+                raise AlreadyBooked
+            schedule = self._check_start(session, start, channel, now)
+            if mine is not None:
+                self._let_go(session, mine, now)
+            therapist_id = self._choose(session, schedule, start, channel, now)
+            booking_id = new_id()
+            until = now + timedelta(minutes=self._settings.hold_minutes)
+            repository.add(
+                session,
+                {
+                    "id": booking_id,
+                    "holder": holder,
+                    "therapist_id": therapist_id,
+                    "start_at": start,
+                    "end_at": start + timedelta(minutes=self._terms.meeting),
+                    "state": HELD,
+                    "hold_until": until,
+                    "channel": channel,
+                    "lang": "sv",
+                    "created_at": now,
+                },
+                rules.cells(start, self._terms.cells),
+            )
+            audit.record(session, now, Tag.BOOKING_HELD, booking_id)
+            return Held(
+                booking_id=booking_id,
+                start=start,
+                therapist=first_name_of(session, therapist_id),
+                until=until,
+                minutes=self._settings.hold_minutes,
+                channels=self._channels_at(session, schedule, start, therapist_id, now),
+            )
+
+        return await self._contend(work)
+
+    async def confirm(
+        self, holder: str, details: Details, *, receipt: str | None = None, slot: str | None = None
+    ) -> Confirmed:
+        """Book the time that ``holder`` holds, with a return code, in one transaction.
+
+        A second confirmation by the same holder gives the same booking back. A hold
+        whose minutes have passed is still good while nobody else has wanted the time.
+        ``slot``, if given, is the time that the person was shown; holding another one
+        by now (a second window) counts as expired. Raises `HoldExpired`; `InvalidField`
+        for the phone number, the channel or a phone talk that is not safe.
+        """
+        existing = await self._db.read(lambda session: self._existing(session, holder))
+        if existing is not None:
+            return existing
+        details = self._checked(details)
+        shown = rules.read_slot(slot)[0] if slot else None
+        code = await self._house.codes.new()
+        receipt = receipt or new_id()
+
+        def work(session: Session) -> Confirmed:
+            now = self._house.clock.now()
+            booking = repository.active_of(session, holder)
+            if booking is None:
+                raise HoldExpired
+            if booking.state == BOOKED:
+                return self._confirmed(session, booking)
+            if booking.start_at <= now or shown not in (None, booking.start_at):
+                raise HoldExpired
+            therapist_id = self._therapist_for(session, booking, details.channel, now)
+            values = self._sealed(booking.id, details)
+            values |= {"therapist_id": therapist_id, "state": BOOKED, "hold_until": None}
+            values |= {"receipt": receipt, "confirmed_at": now}
+            repository.change(session, booking.id, **values)
+            codes.issue(session, self._house.vault, code, receipt, "booking", booking.id, now)
+            audit.record(session, now, Tag.BOOKING_CONFIRMED, booking.id)
+            first_name = self._notify(session, therapist_id, now)
+            return Confirmed(
+                booking.id, booking.start_at, booking.end_at, details.channel, first_name, receipt, code.words
+            )
+
+        return await self._contend(work)
+
+    async def saved(self, holder: str) -> None:
+        """The person has saved the code of the booking they just made: forget the words."""
+
+        def work(session: Session) -> None:
+            booking = repository.active_of(session, holder)
+            if booking is not None and booking.receipt is not None:
+                codes.mark_saved(session, booking.receipt)
+
+        await self._db.write(work)
+
+    async def release(self, holder: str) -> None:
+        """Let go of a hold; a confirmed booking stays."""
+
+        def work(session: Session) -> None:
+            mine = repository.active_of(session, holder)
+            if mine is not None and mine.state == HELD:
+                self._let_go(session, mine, self._house.clock.now())
+
+        await self._db.write(work)
+
+    async def cancel(self, booking_id: str, *, actor: str = "visitor") -> bool:
+        """Cancel a talk that lies ahead; its time can be booked by others at once.
+
+        Returns False when it already was cancelled or is over. Raises `NotFound`.
+        """
+
+        def work(session: Session) -> bool:
+            now = self._house.clock.now()
+            booking = repository.by_id(session, booking_id, lock=True)
+            if booking is None:
+                raise NotFound
+            if booking.state != BOOKED or booking.end_at <= now:
+                return False
+            repository.change(session, booking_id, state=CANCELLED, cancelled_at=now, holder=None)
+            repository.vacate(session, [booking_id])
+            audit.record(session, now, Tag.BOOKING_CANCELLED, booking_id, actor=actor)
+            self._notify(session, booking.therapist_id, now)
+            return True
+
+        return await self._db.write(work)
+
+    async def find(self, booking_id: str) -> BookingView:
+        """A booking for whoever has its code; raises `NotFound`."""
+
+        def work(session: Session) -> BookingView:
+            booking = repository.by_id(session, booking_id)
+            if booking is None:
+                raise NotFound
+            return BookingView(
+                booking.id,
+                booking.start_at,
+                booking.end_at,
+                booking.channel,
+                first_name_of(session, booking.therapist_id),
+                booking.state,
+            )
+
+        return await self._db.read(work)
+
+    async def held(self, holder: str) -> Held | None:
+        """The hold that ``holder`` has and could confirm now, or None."""
+
+        def work(session: Session) -> Held | None:
+            now = self._house.clock.now()
+            booking = repository.held_by(session, holder)
+            if booking is None or booking.hold_until is None or booking.start_at <= now:
+                return None
+            schedule = repository.schedule(session, to_local(booking.start_at).weekday())
+            return Held(
+                booking.id,
+                booking.start_at,
+                first_name_of(session, booking.therapist_id),
+                booking.hold_until,
+                self._settings.hold_minutes,
+                self._channels_at(session, schedule, booking.start_at, booking.therapist_id, now),
+            )
+
+        return await self._db.read(work)
+
+    async def release_expired(self) -> int:
+        """Clear holds that ran out so long ago that nobody is still filling in the form; returns how many.
+
+        Times are free from the minute a hold runs out: whoever wants one clears it. This only sweeps up.
+        """
+        now = self._house.clock.now()
+        limit = now - timedelta(hours=self._house.municipality.retention.held_time_hours)
+
+        def work(session: Session) -> int:
+            due = repository.expired_before(session, limit, _BATCH)
+            return len(self._drop_expired(session, due, now))
+
+        return await self._db.write(work)
+
+    async def purge(self) -> int:
+        """Delete talks past the municipality's retention, and traces of times let go; returns how many rows went."""
+        now = self._house.clock.now()
+        keep = self._house.municipality.retention
+
+        def work(session: Session) -> int:
+            repository.forget_holders(session, now)
+            return repository.purge(
+                session,
+                now - timedelta(hours=keep.booking_hours),
+                now - timedelta(hours=keep.held_time_hours),
+                _BATCH,
+            )
+
+        gone = 0
+        while batch := await self._db.write(work):
+            gone += batch
+        return gone
+
+    async def list_for(self, staff: StaffMember, day: date) -> list[StaffBooking]:
+        """Talks on a local day that ``staff`` may know of, earliest first. Nothing that was written is opened."""
+        begin, end = rules.instant(day, 0), rules.instant(day, 24 * 60)
+
+        def work(session: Session) -> list[StaffBooking]:
+            rows = session.execute(
+                repository.readable_by(staff)
+                .where(Booking.start_at >= begin, Booking.start_at < end)
+                .order_by(Booking.start_at, Booking.id)
+            )
+            return [
+                StaffBooking(
+                    booking.id,
+                    booking.start_at,
+                    booking.end_at,
+                    booking.channel or "",
+                    _reader(booking),
+                    first_name,
+                    booking.therapist_id == staff.id,
+                )
+                for booking, first_name, _ in rows
+            ]
+
+        return await self._db.read(work)
+
+    async def open_for(self, staff: StaffMember, booking_id: str) -> BookingFile:
+        """A booking with what the person wrote; the opening is logged first. Raises `NotFound` for one not theirs to read."""
+
+        def work(session: Session) -> BookingFile:
+            row = session.execute(repository.readable_by(staff).where(Booking.id == booking_id)).one_or_none()
+            if row is None:
+                raise NotFound
+            booking, first_name, meeting_url = row
+            audit.record(session, self._house.clock.now(), Tag.BOOKING_READ, booking_id, actor=staff.id)
+            safe = self._open(booking, "safe")
+            return BookingFile(
+                booking.id,
+                booking.start_at,
+                booking.end_at,
+                booking.channel or "",
+                _reader(booking),
+                first_name,
+                meeting_url if booking.channel == "video" else None,
+                self._open(booking, "phone"),
+                msgspec.json.decode(safe, type=Safe) if safe else Safe(),
+                self._open(booking, "note"),
+            )
+
+        return await self._db.write(work)
+
+    def _promised(self, now: datetime) -> date:
+        """Today before the cut-off of an open day, else the next open day."""
+        local = to_local(now)
+        today = local.date()
+        if not self._closed(today) and local.time() < self._cutoff:
+            return today
+        return next(rules.open_after(today, self._closed), today)
+
+    def _free(
+        self,
+        session: Session,
+        schedule: repository.Schedule,
+        channel: str | None,
+        days: list[date],
+        earliest: datetime,
+        now: datetime,
+        holder: str | None,
+    ) -> list[rules.Free]:
+        if not days:
+            return []
+        first = rules.cells(rules.instant(days[0], 0), 1).start
+        end = rules.cells(rules.instant(days[-1], 24 * 60), self._terms.cells).stop
+        state = repository.occupied(session, schedule.channels, first, end, now, but_for=holder)
+        return rules.free_times(days, schedule.able(channel), state.busy, earliest, self._terms)
+
+    def _first_after(
+        self,
+        session: Session,
+        schedule: repository.Schedule,
+        channel: str | None,
+        last: date,
+        earliest: datetime,
+        now: datetime,
+        holder: str | None,
+    ) -> FreeTime | None:
+        for day in rules.open_after(last, self._closed):
+            found = self._free(session, schedule, channel, [day], earliest, now, holder)
+            if found:
+                return self._time(found[0].start, channel)
+        return None
+
+    def _time(self, start: datetime, channel: str | None) -> FreeTime:
+        return FreeTime(rules.slot_id(start, channel), start, start + timedelta(minutes=self._terms.meeting))
+
+    async def _contend(self, work: Callable[[Session], T]) -> T:
+        # Losing a race for a cell means that somebody else won it, so each round leaves fewer to lose to.
+        for _ in range(_ROUNDS):
+            try:
+                return await self._db.write(work)
+            except IntegrityError as error:
+                if not _lost_race(error):
+                    raise
+        raise Taken
+
+    def _check_channel(self, channel: str | None) -> None:
+        if channel is not None and channel not in self._settings.channels:
+            raise InvalidField("channel_unavailable", "channel")
+
+    def _check_start(
+        self, session: Session, start: datetime, channel: str | None, now: datetime
+    ) -> repository.Schedule:
+        """The schedule of the day of ``start``; raises `InvalidField` if nobody ever begins a talk then."""
+        day, today = to_local(start).date(), to_local(now).date()
+        known = self.enabled and (day - today).days <= rules.LOOK_AHEAD and not self._closed(day)
+        if not known:
+            raise InvalidField("no_such_time", "slot")
+        schedule = repository.schedule(session, day.weekday())
+        if not rules.working_at(start, schedule.able(channel), self._terms):
+            raise InvalidField("no_such_time", "slot")
+        if start < now + max(timedelta(0), timedelta(minutes=self._terms.notice) - rules.SHOWN) or start <= now:
+            raise Taken
+        return schedule
+
+    def _choose(
+        self, session: Session, schedule: repository.Schedule, start: datetime, channel: str | None, now: datetime
+    ) -> str:
+        """Whoever should take a talk at ``start``; clears expired holds in the way. Raises `Taken`."""
+        able = rules.working_at(start, schedule.able(channel), self._terms)
+        wanted = rules.cells(start, self._terms.cells)
+        state = repository.occupied(session, able, wanted.start, wanted.stop, now)
+        free = [therapist for therapist in able if not state.busy.get(therapist)]
+        if not free:
+            raise Taken
+        chosen = free[0]
+        if len(free) > 1:
+            day = to_local(start).date()
+            talks = repository.load(session, free, rules.instant(day, 0), rules.instant(day, 24 * 60))
+            chosen = rules.least_loaded(free, talks, random.random)
+        if state.expired.get(chosen):
+            self._drop_expired(session, state.expired[chosen], now)
+        return chosen
+
+    def _therapist_for(self, session: Session, booking: Booking, channel: str, now: datetime) -> str:
+        """Whoever holds the talk, or a colleague free at that time if the first cannot meet in ``channel``."""
+        schedule = repository.schedule(session, to_local(booking.start_at).weekday())
+        if channel in schedule.channels.get(booking.therapist_id, ()):
+            return booking.therapist_id
+        try:
+            other = self._choose(session, schedule, booking.start_at, channel, now)
+        except Taken:
+            raise InvalidField("channel_unavailable", "channel") from None
+        repository.vacate(session, [booking.id])
+        repository.occupy(session, booking.id, other, rules.cells(booking.start_at, self._terms.cells))
+        return other
+
+    def _channels_at(
+        self, session: Session, schedule: repository.Schedule, start: datetime, therapist_id: str, now: datetime
+    ) -> tuple[str, ...]:
+        """Channels that a held time can be booked for: the therapist's own, and those of colleagues free then."""
+        ways = set(schedule.channels.get(therapist_id, ()))
+        if not ways.issuperset(self._settings.channels):
+            able = rules.working_at(start, schedule.shifts, self._terms)
+            wanted = rules.cells(start, self._terms.cells)
+            busy = repository.occupied(session, able, wanted.start, wanted.stop, now).busy
+            ways |= {way for each in able if not busy.get(each) for way in schedule.channels[each]}
+        return tuple(channel for channel in self._settings.channels if channel in ways)
+
+    def _let_go(self, session: Session, mine: Booking, now: datetime) -> None:
+        if mine.state == BOOKED:
+            repository.change(session, mine.id, holder=None)
+            return
+        repository.change(session, mine.id, state=CANCELLED, cancelled_at=now, holder=None)
+        repository.vacate(session, [mine.id])
+        audit.record(session, now, Tag.BOOKING_RELEASED, mine.id)
+
+    def _drop_expired(self, session: Session, booking_ids: Collection[str], now: datetime) -> list[str]:
+        dropped = repository.drop_expired(session, booking_ids, now)
+        for booking_id in dropped:
+            audit.record(session, now, Tag.BOOKING_RELEASED, booking_id, actor="system")
+        return dropped
+
+    def _checked(self, details: Details) -> Details:
+        """What may be stored: a phone number and how to call it belong to phone talks only."""
+        if details.channel not in self._settings.channels:
+            raise InvalidField("channel_unavailable", "channel")
+        if details.channel != "phone":
+            return replace(details, phone=None, call_ok=None, if_other_answers=None, leave_message=None)
+        for name, allowed in (("call_ok", CallOk), ("leave_message", LeaveMessage)):
+            if getattr(details, name) not in (None, *get_args(allowed)):
+                raise InvalidField("invalid", name)
+        number = parse_phone(details.phone or "").e164
+        if details.call_ok == "no":
+            raise InvalidField("call_not_safe", "call_ok")
+        return replace(details, phone=number)
+
+    def _sealed(self, booking_id: str, details: Details) -> dict[str, object]:
+        vault = self._house.vault
+        data_key = vault.new_key()
+        safe = Safe(details.call_ok, details.if_other_answers, details.leave_message)
+        texts = {
+            "phone": details.phone,
+            "safe": msgspec.json.encode(safe).decode() if safe != Safe() else None,
+            "note": details.note,
+        }
+        values: dict[str, object] = {
+            name: vault.seal(data_key, f"booking.{name}:{booking_id}", text) if text else None
+            for name, text in texts.items()
+        }
+        reader = details.reader
+        return values | {
+            "data_key": data_key,
+            "channel": details.channel,
+            "who": reader.who,
+            "band": reader.band,
+            "lang": reader.lang,
+        }
+
+    def _open(self, booking: Booking, name: Literal["phone", "safe", "note"]) -> str | None:
+        sealed: bytes | None = getattr(booking, name)
+        if sealed is None or booking.data_key is None:
+            return None
+        return self._house.vault.open(booking.data_key, f"booking.{name}:{booking.id}", sealed)
+
+    def _notify(self, session: Session, therapist_id: str, now: datetime) -> str:
+        """Post a mail that says only that there is something new; returns the therapist's first name."""
+        staff, _ = repository.therapist(session, therapist_id)
+        phrases = self._house.phrases
+        outbox.post(
+            session,
+            now,
+            staff.mail or self._house.municipality.unit(staff.unit).mailbox,
+            phrases.say("booking_mail.subject"),
+            phrases.say("booking_mail.body", None, url=f"{self._house.settings.public_url}/personal"),
+        )
+        return staff.first_name
+
+    def _existing(self, session: Session, holder: str) -> Confirmed | None:
+        booking = repository.booked_by(session, holder)
+        return self._confirmed(session, booking) if booking is not None else None
+
+    def _confirmed(self, session: Session, booking: Booking) -> Confirmed:
+        assert booking.channel is not None and booking.receipt is not None
+        return Confirmed(
+            booking.id,
+            booking.start_at,
+            booking.end_at,
+            booking.channel,
+            first_name_of(session, booking.therapist_id),
+            booking.receipt,
+            codes.unsaved_words(session, self._house.vault, booking.receipt),
+        )
+
+
+def seed_therapists(session: Session, municipality: Municipality, staff: Mapping[str, StaffMember]) -> int:
+    """Give the demo therapists (``login`` -> row) their hours and channels; those who have some are left alone.
+
+    Returns how many were added.
+    """
+    added = 0
+    for person in municipality.demo_staff:
+        member = staff.get(person.login)
+        if person.role != "therapist" or member is None or session.get(Therapist, member.id) is not None:
+            continue
+        session.add(Therapist(staff_id=member.id, channels=",".join(person.channels), meeting_url=person.meeting_url))
+        session.flush()
+        for span in person.hours:
+            for start, end in _around(span.start, span.end, person.break_):
+                session.add_all(
+                    WorkingHours(staff_id=member.id, weekday=DAYS.index(day), start_minute=start, end_minute=end)
+                    for day in span.days
+                )
+        added += 1
+    return added
+
+
+def _around(start: str, end: str, pause: Break | None) -> list[tuple[int, int]]:
+    """The parts of a working day that its break leaves, in minutes."""
+    begin, stop = _minute(start), _minute(end)
+    if pause is None or _minute(pause.end) <= begin or _minute(pause.start) >= stop:
+        return [(begin, stop)]
+    parts = [(begin, _minute(pause.start)), (_minute(pause.end), stop)]
+    return [(first, last) for first, last in parts if first < last]
+
+
+def _minute(clock: str) -> int:
+    hour, _, minute = clock.partition(":")
+    return int(hour) * 60 + int(minute)
+
+
+def _reader(booking: Booking) -> Reader:
+    return Reader(booking.who, booking.band, booking.lang)  # type: ignore[arg-type]
+
+
+def _lost_race(error: IntegrityError) -> bool:
+    """Whether somebody else took a cell, or the same holder held something else, at the same moment."""
+    told = str(error.orig)
+    return "booking_cell" in told or "holder" in told

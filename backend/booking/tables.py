@@ -1,0 +1,95 @@
+"""Who works when, who has booked what, and the cells that make double booking impossible."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backend.core.db import Base, Instant
+
+HELD, BOOKED, CANCELLED = "held", "booked", "cancelled"
+_ACTIVE = sa.text(f"state IN ('{HELD}', '{BOOKED}')")
+
+
+class Therapist(Base):
+    """A staff member who takes talks. ``channels`` are comma-separated; ``meeting_url`` is the own video room."""
+
+    __tablename__ = "therapist"
+
+    staff_id: Mapped[str] = mapped_column(sa.ForeignKey("staff_member.id"), primary_key=True)
+    channels: Mapped[str]
+    meeting_url: Mapped[str | None]
+
+
+class WorkingHours(Base):
+    """Unbroken hours on a weekday (Monday 0), minutes of the local wall clock; a break is a gap between two rows."""
+
+    __tablename__ = "working_hours"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    staff_id: Mapped[str] = mapped_column(sa.ForeignKey("therapist.staff_id"), index=True)
+    weekday: Mapped[int]
+    start_minute: Mapped[int]
+    end_minute: Mapped[int]
+
+    __table_args__ = (
+        sa.CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),
+        sa.CheckConstraint("start_minute >= 0 AND end_minute <= 1440 AND start_minute < end_minute", name="span"),
+    )
+
+
+class Booking(Base):
+    """A talk held for five minutes, booked, or cancelled.
+
+    ``holder`` is whoever holds or booked it (a chat, a form), and has at most one
+    active booking; it is forgotten once the talk is over. ``phone``, ``safe`` (JSON
+    of the safe-contact answers) and ``note`` are sealed with ``data_key``.
+    """
+
+    __tablename__ = "booking"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    holder: Mapped[str | None]
+    therapist_id: Mapped[str] = mapped_column(sa.ForeignKey("therapist.staff_id"))
+    start_at: Mapped[datetime] = mapped_column(Instant)
+    end_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    state: Mapped[str]
+    hold_until: Mapped[datetime | None] = mapped_column(Instant)
+    channel: Mapped[str | None]
+    who: Mapped[str | None]
+    band: Mapped[str | None]
+    lang: Mapped[str] = mapped_column(default="sv")
+    data_key: Mapped[bytes | None]
+    phone: Mapped[bytes | None]
+    safe: Mapped[bytes | None]
+    note: Mapped[bytes | None]
+    receipt: Mapped[str | None] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    confirmed_at: Mapped[datetime | None] = mapped_column(Instant)
+    cancelled_at: Mapped[datetime | None] = mapped_column(Instant)
+
+    __table_args__ = (
+        sa.CheckConstraint(f"state IN ('{HELD}', '{BOOKED}', '{CANCELLED}')", name="state"),
+        sa.Index(None, "therapist_id", "start_at"),
+        sa.Index(None, "state", "hold_until"),
+        sa.Index("uq_booking_active_holder", "holder", unique=True, sqlite_where=_ACTIVE, postgresql_where=_ACTIVE),
+    )
+
+
+class BookingCell(Base):
+    """Five minutes of a therapist, counted from 1970. The primary key is what no two bookings can share.
+
+    A key works alike on SQLite and PostgreSQL and needs no extension, and unlike a
+    unique start time it also refuses talks that overlap. Held and booked talks own
+    their cells, the buffer after included; a cancelled one owns none.
+    """
+
+    __tablename__ = "booking_cell"
+
+    therapist_id: Mapped[str] = mapped_column(sa.ForeignKey("therapist.staff_id"), primary_key=True)
+    cell: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    booking_id: Mapped[str] = mapped_column(sa.ForeignKey("booking.id"), index=True)
+
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
