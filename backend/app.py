@@ -7,13 +7,14 @@ test hands in what it needs and one process can serve several municipalities.
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
 
 from sanic import Sanic
 from sanic.config import Config
 from sanic_ext import Extend
 
+from backend.booking.service import BookingDesk
+from backend.chat import setup as chat_setup
+from backend.concerns.service import ConcernDesk
 from backend.config import Settings
 from backend.core.clock import Clock, SystemClock
 from backend.core.codes import Codebook, CodeBrake
@@ -23,14 +24,18 @@ from backend.core.helplines import Helplines
 from backend.core.house import House
 from backend.core.municipality import load_municipality
 from backend.core.outbox import ConsoleTransport, SmtpTransport, Transport, deliver_due
+from backend.core.schedule import every
 from backend.core.vault import Vault
+from backend.danger.service import DangerWatch
+from backend.journey.service import Journey
+from backend.returning import views as returning_views
+from backend.returning.service import Returning
 from backend.web import errors, render, security
-
-log = logging.getLogger("koll")
 
 MAX_BODY = 512 * 1024
 """Bytes; the longest story in the widest characters, escaped as JSON, fits."""
 OUTBOX_SECONDS = 2.0
+HOUSEKEEPING_SECONDS = 60.0
 
 
 def build_house(settings: Settings, *, clock: Clock | None = None, database: Database | None = None) -> House:
@@ -91,6 +96,15 @@ def create_app(
 
 def _register_features(app: Sanic, house: House) -> None:
     """Features in the order in which they may know of each other."""
+    watch = DangerWatch(house)
+    booking = BookingDesk(house)
+    concerns = ConcernDesk(house)
+    journey = Journey.load(house.settings.content_dir)
+    returning = Returning(house, booking, concerns)
+    returning_views.setup(app, house, returning)
+    chat_setup.setup(app, house, chat_setup.Neighbours(watch, booking, concerns, journey, returning))
+    every(app, "holds", HOUSEKEEPING_SECONDS, booking.release_expired)
+    every(app, "purge", HOUSEKEEPING_SECONDS, booking.purge)
 
 
 def _transport(settings: Settings) -> Transport:
@@ -104,23 +118,3 @@ def _keep_delivering(app: Sanic, house: House, transport: Transport) -> None:
         await deliver_due(house.db, transport, house.clock)
 
     every(app, "outbox", OUTBOX_SECONDS, deliver)
-
-
-def every(app: Sanic, name: str, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
-    """Run ``work`` again and again while the server runs; a failure is logged by its type and tried again."""
-
-    async def loop(_app: Sanic) -> None:
-        while True:
-            try:
-                await work()
-            except Exception as error:
-                log.error("%s failed: %s", name, type(error).__name__)
-            await asyncio.sleep(seconds)
-
-    @app.after_server_start
-    async def start(running: Sanic) -> None:
-        running.add_task(loop, name=f"every-{name}")
-
-    @app.before_server_stop
-    async def stop(running: Sanic) -> None:
-        await running.cancel_task(f"every-{name}", raise_exception=False)

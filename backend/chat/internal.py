@@ -22,7 +22,7 @@ from backend.chat.turns import Issued, Turn, Turns
 from backend.concerns.service import ConcernDesk, Intake
 from backend.core.errors import DomainError, InvalidField, MalformedRequest, NotFound
 from backend.core.house import House
-from backend.core.phone import read_phone, show_phone
+from backend.core.phone import parse_phone
 
 
 class TimesRequest(msgspec.Struct):
@@ -130,8 +130,7 @@ class _Calls:
 
     async def contact(self, turn: Turn, wish: ContactRequest) -> dict[str, Any]:
         """Whether a message holds a number that can be called; only its last digits go back."""
-        shown = show_phone(read_phone(await self._text(turn, wish.message)))
-        return {"ok": True, "display": "•• " + shown[-5:]}
+        return {"ok": True, "display": parse_phone(await self._text(turn, wish.message)).display}
 
     async def book(self, turn: Turn, wish: BookingRequest) -> dict[str, Any]:
         """Confirm the held time."""
@@ -139,7 +138,7 @@ class _Calls:
         details = Details(
             channel=wish.channel,
             reader=turn.reader,
-            phone=await self._phone(turn, wish.contact),
+            phone=await self._text(turn, wish.contact) or None,
             call_ok=safe.call_ok,
             if_other_answers=await self._text(turn, safe.if_other_answers) or None,
             leave_message=safe.leave_message,
@@ -196,9 +195,6 @@ class _Calls:
         )
         turn.issued[received.receipt] = Issued(received.receipt, "concern", {"unit": received.unit_name})
         return {"receipt": received.receipt, "unit": received.unit_name}
-
-    async def _phone(self, turn: Turn, message: str | None) -> str | None:
-        return read_phone(await self._text(turn, message)) if message else None
 
     async def _text(self, turn: Turn, message: str | None) -> str:
         if not message:

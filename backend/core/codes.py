@@ -25,6 +25,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from backend.core.content import ContentError
 from backend.core.db import Base, Instant
 from backend.core.errors import TooMany
 from backend.core.text import fold
@@ -64,7 +65,7 @@ class Codebook:
         self._words = tuple(word_file.read_text("utf-8").split())
         self._folded = {fold(word): word for word in self._words}
         if len(self._folded) < 2048:
-            raise ValueError(f"{word_file}: {len(self._folded)} distinct words, needs 2,048")
+            raise ContentError(f"{word_file}: {len(self._folded)} distinct words, needs 2,048")
         self._pepper = pepper
         self._salt = hashlib.sha256(b"code-salt" + pepper).digest()[:16]
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="codes")

@@ -1,38 +1,62 @@
-"""Telephone numbers as people write them."""
+"""Phone numbers as people write them: checked, stored in one form, shown with most digits hidden."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberMatcher
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, PhoneNumberType
 
 from backend.core.errors import InvalidField
 
-_HOME = "SE"
-_LONGEST = 200
-"""Characters that are searched; a number with a greeting around it fits."""
+_LONGEST = 400
+_PAID = {PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST}
 
 
-def read_phone(text: str, field: str = "phone") -> str:
-    """The number in ``text`` as E.164 (``+46701234567``), Swedish unless it says otherwise.
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """``e164`` is what is stored and dialled (``+46701234567``); ``display`` hides the middle (``070-••• •• 67``)."""
 
-    Forgives blanks, hyphens and words around it. Raises `InvalidField` with the
-    code ``phone_invalid`` when there is no number that could be called.
+    e164: str
+    display: str
+
+
+def parse_phone(text: str) -> Phone:
+    """The one number in ``text``, which may be a whole sentence; without a country code it is Swedish.
+
+    Raises `InvalidField` (``phone_invalid``) for none, for several, for one that
+    cannot exist, and for numbers that cost extra to call.
     """
-    text = text.strip()[:_LONGEST]
+    number = _number(text[:_LONGEST])
+    if number is None or phonenumbers.number_type(number) in _PAID:
+        raise InvalidField("phone_invalid", "phone")
+    return Phone(phonenumbers.format_number(number, PhoneNumberFormat.E164), masked(number))
+
+
+def masked(number: PhoneNumber) -> str:
+    """The first group and the last two digits, enough to recognise one's own number by."""
+    style = PhoneNumberFormat.NATIONAL if number.country_code == 46 else PhoneNumberFormat.INTERNATIONAL
+    written = phonenumbers.format_number(number, style)
+    digits = [place for place, character in enumerate(written) if character.isdigit()]
+    shown = {*digits[:3], *digits[-2:]}
+    return "".join(
+        "•" if character.isdigit() and place not in shown else character for place, character in enumerate(written)
+    )
+
+
+def _number(text: str) -> PhoneNumber | None:
     try:
-        number = phonenumbers.parse(text, _HOME)
+        whole = phonenumbers.parse(text, "SE")
     except NumberParseException:
-        number = None
-    if number is None or not phonenumbers.is_valid_number(number):
-        found = next(iter(PhoneNumberMatcher(text, _HOME)), None)
-        if found is None:
-            raise InvalidField("phone_invalid", field)
-        number = found.number
-    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+        whole = None
+    if whole is not None and phonenumbers.is_valid_number(whole):
+        return whole
+    found = {match.number for match in phonenumbers.PhoneNumberMatcher(text, "SE")}
+    return found.pop() if len(found) == 1 else None
 
 
-def show_phone(number: str) -> str:
-    """An E.164 number as it is written in Sweden (``070-123 45 67``), a foreign one internationally."""
-    parsed = phonenumbers.parse(number, _HOME)
-    home = phonenumbers.region_code_for_number(parsed) == _HOME
-    return phonenumbers.format_number(parsed, PhoneNumberFormat.NATIONAL if home else PhoneNumberFormat.INTERNATIONAL)
+def written_out(e164: str) -> str:
+    """A stored number as it is written in Sweden (``070-123 45 67``), a foreign one internationally; for staff."""
+    number = phonenumbers.parse(e164, "SE")
+    style = PhoneNumberFormat.NATIONAL if number.country_code == 46 else PhoneNumberFormat.INTERNATIONAL
+    return phonenumbers.format_number(number, style)

@@ -12,7 +12,7 @@ from backend.booking.labels import when
 from backend.booking.service import BookingDesk
 from backend.concerns.service import ConcernDesk
 from backend.core import audit, codes
-from backend.core.errors import WrongCode
+from backend.core.errors import NotFound, WrongCode
 from backend.core.house import House
 from backend.core.reader import Reader
 
@@ -38,7 +38,7 @@ class ConcernSeen:
 
 
 class Returning:
-    """Opens codes."""
+    """Opens codes, and cancels the booking that one opens."""
 
     def __init__(self, house: House, booking: BookingDesk, concerns: ConcernDesk) -> None:
         self._house = house
@@ -57,6 +57,13 @@ class Returning:
             self._house.brake.missed(source)
             raise WrongCode
         return await self._behind(row)
+
+    async def cancel(self, text: str, source: str) -> bool:
+        """Cancel the booking that the six words open; False if it was cancelled before. Raises as `open`."""
+        found = await self.open(text, source)
+        if not isinstance(found, BookingSeen):
+            raise WrongCode
+        return await self._booking.cancel(found.booking_id)
 
     def describe(self, found: BookingSeen | ConcernSeen, reader: Reader) -> str:
         """One sentence about it, for chat and page."""
@@ -87,14 +94,12 @@ class Returning:
         return row
 
     async def _behind(self, row: codes.ReturnCode) -> BookingSeen | ConcernSeen:
-        if row.kind == "booking":
-            booking = await self._booking.find(row.subject)
-            if booking is None:
-                raise WrongCode
-            return BookingSeen(
-                row.subject, booking.start, booking.channel, booking.therapist, booking.state == "booked"
-            )
-        concern = await self._concerns.status(row.subject)
-        if concern is None:
-            raise WrongCode
-        return ConcernSeen(concern.received_at, concern.state, concern.unit)
+        try:
+            if row.kind == "booking":
+                booking = await self._booking.find(row.subject)
+                return BookingSeen(
+                    row.subject, booking.start, booking.channel or "chat", booking.therapist, booking.active
+                )
+            return ConcernSeen(*await self._concerns.status(row.subject))
+        except NotFound:  # purged since; a code of something that is gone is a wrong code
+            raise WrongCode from None

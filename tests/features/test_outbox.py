@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,9 +32,12 @@ class Sink:
 @pytest.fixture
 def sink() -> Iterator[tuple[Sink, str]]:
     handler = Sink()
-    controller = Controller(handler, hostname="127.0.0.1", port=0)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    controller = Controller(handler, hostname="127.0.0.1", port=port)
     controller.start()
-    yield handler, f"smtp://127.0.0.1:{controller.server.sockets[0].getsockname()[1]}"
+    yield handler, f"smtp://127.0.0.1:{port}"
     controller.stop()
 
 

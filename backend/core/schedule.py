@@ -1,0 +1,31 @@
+"""Work that repeats for as long as the server runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from sanic import Sanic
+
+log = logging.getLogger("koll")
+
+
+def every(app: Sanic, name: str, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+    """Run ``work`` again and again while the server runs; a failure is logged by its type and tried again."""
+
+    async def loop(_app: Sanic) -> None:
+        while True:
+            try:
+                await work()
+            except Exception as error:
+                log.error("%s failed: %s", name, type(error).__name__)
+            await asyncio.sleep(seconds)
+
+    @app.after_server_start
+    async def start(running: Sanic) -> None:
+        running.add_task(loop, name=f"every-{name}")
+
+    @app.before_server_stop
+    async def stop(running: Sanic) -> None:
+        await running.cancel_task(f"every-{name}", raise_exception=False)

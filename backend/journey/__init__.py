@@ -1,0 +1,1 @@
+"""The map: stations on the way through the social services, and what may come next."""

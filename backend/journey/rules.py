@@ -1,0 +1,69 @@
+"""Which stations belong together, and which to offer next. Plain Python, no content.
+
+The order is the one a family usually meets; most families never reach the later parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from backend.core.reader import Band, Reader
+
+Track = Literal["shared", "child", "family", "adult"]
+
+PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("start", ("S01", "S02", "S03")),
+    ("check", ("S04", "S05", "S06", "S07")),
+    ("find_out", ("S08", "S09", "S10", "S11")),
+    ("support", ("S12", "S13", "S14", "S15", "S16", "S17", "S18")),
+    ("away", ("S19", "S20", "S21", "S22", "S23")),
+    ("after", ("S24", "S25", "S26")),
+)
+"""Parts of the way, each with its stations in order. "support" runs on parallel tracks."""
+
+ENTRANCES = ("S01", "S03", "S08", "S12")
+"""What somebody who asks how it all works is offered first: talk, a worry, the investigation, help."""
+_ENTRANCES_OF: Mapping[Band, tuple[str, ...]] = {
+    "adult": ("S01", "S02", "S03", "S18"),
+    "parent": ("S01", "S02", "S08", "S17"),
+}
+
+FRIGHTENING = frozenset({"S20", "S21"})
+"""Taken into care, and court. Told plainly to whoever asks or reads the map, never put first in a child's list."""
+
+_OWN_TRACKS: Mapping[Band | None, tuple[Track, ...]] = {
+    "6-9": ("child",),
+    "10-12": ("child",),
+    "13-17": ("child",),
+    None: ("child",),
+    "adult": ("adult", "family"),
+    "parent": ("adult", "family"),
+}
+_AT_MOST: Mapping[Band | None, int] = {"6-9": 3}
+_USUALLY_AT_MOST = 4
+
+
+def entrances(reader: Reader) -> tuple[str, ...]:
+    """The stations to begin with for this reader."""
+    return _ENTRANCES_OF.get(reader.band, ENTRANCES) if reader.band else ENTRANCES
+
+
+def onward(
+    station: str, following: Sequence[str], track_of: Mapping[str, Track], reader: Reader
+) -> tuple[str, ...]:
+    """The next stations to offer as buttons: the reader's own track first, few, never the station itself.
+
+    ``following`` is the content's order, which is kept within each group.
+    """
+    own = _OWN_TRACKS[reader.band]
+
+    def rank(candidate: str) -> int:
+        if candidate in FRIGHTENING and not reader.grown_up:
+            return 3
+        if track_of[candidate] in own:
+            return 0
+        return 1 if track_of[candidate] == "shared" else 2
+
+    others = [candidate for candidate in dict.fromkeys(following) if candidate != station]
+    return tuple(sorted(others, key=rank)[: _AT_MOST.get(reader.band, _USUALLY_AT_MOST)])

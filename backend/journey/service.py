@@ -1,0 +1,85 @@
+"""The map for the chat and for the page: the same words in both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backend.core.content import Phrases
+from backend.core.reader import Reader
+from backend.journey import rules
+from backend.journey.stations import UNKNOWN_READS, Station, load_map
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A station as the page shows it; ``after`` has every next station, not only the few that a chat offers."""
+
+    id: str
+    anchor: str
+    title: str
+    text: str
+    track: str
+    after: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of the way. ``lanes`` are its parallel tracks: one for most parts, three where help divides."""
+
+    id: str
+    lanes: list[tuple[str, list[Stop]]]
+
+
+class Journey:
+    """One per app; content is read once, at the start."""
+
+    def __init__(self, content: Path, phrases: Phrases) -> None:
+        self._map = load_map(content)
+        self._phrases = phrases
+        self._stations = {station.id: station for station in self._map.stations}
+        self._tracks = {station.id: station.track for station in self._map.stations}
+
+    def station(self, station_id: str, reader: Reader) -> dict[str, Any]:
+        """Title, text and the stations to offer next: ``{"title", "text", "next": [{"id", "title"}]}``.
+
+        An id that is no station gives the overview, so that a slip in a dialogue still tells something true.
+        """
+        station = self._stations.get(station_id)
+        if station is None:
+            return self.overview(reader)
+        following = rules.onward(station.id, station.next, self._tracks, reader)
+        return {"title": station.title(reader), "text": station.words(reader), "next": self._named(following, reader)}
+
+    def overview(self, reader: Reader) -> dict[str, Any]:
+        """The whole way in a few sentences, in the same shape as `station`."""
+        return {
+            "title": self._phrases.say("journey.overview_title", reader),
+            "text": self._map.overview[reader.band or UNKNOWN_READS].strip(),
+            "next": self._named(rules.entrances(reader), reader),
+        }
+
+    def parts(self, reader: Reader) -> list[Part]:
+        """Every station, in the order of the way, for the page."""
+        return [Part(name, self._lanes(ids, reader)) for name, ids in rules.PARTS]
+
+    def _lanes(self, ids: tuple[str, ...], reader: Reader) -> list[tuple[str, list[Stop]]]:
+        lanes: dict[str, list[Stop]] = {}
+        for one in ids:
+            lanes.setdefault(self._tracks[one], []).append(self._stop(self._stations[one], reader))
+        return list(lanes.items())
+
+    def _stop(self, station: Station, reader: Reader) -> Stop:
+        after = [one for one in dict.fromkeys(station.next) if one != station.id]
+        return Stop(
+            id=station.id,
+            anchor=station.id.lower(),
+            title=station.title(reader),
+            text=station.words(reader),
+            track=station.track,
+            after=[(one.lower(), self._stations[one].title(reader)) for one in after],
+        )
+
+    def _named(self, ids: tuple[str, ...], reader: Reader) -> list[dict[str, str]]:
+        return [{"id": one, "title": self._stations[one].title(reader)} for one in ids]

@@ -1,0 +1,43 @@
+"""``/min-tid``: see and cancel with the six words, on a plain page."""
+
+from __future__ import annotations
+
+from sanic import Blueprint, HTTPResponse, Request, Sanic
+
+from backend.core.errors import DomainError
+from backend.core.house import House
+from backend.core.reader import Reader
+from backend.returning.service import BookingSeen, Returning
+from backend.web.render import page
+from backend.web.security import source_of
+
+
+def setup(app: Sanic, house: House, returning: Returning) -> None:
+    """Register the page. The words travel in the body of a POST, never in an address."""
+    bp = Blueprint("returning")
+
+    async def show(request: Request, *, status: int = 200, **context: object) -> HTTPResponse:
+        return await page(request, "returning/code.html", status=status, **context)
+
+    @bp.get("/min-tid")
+    async def ask(request: Request) -> HTTPResponse:
+        return await show(request)
+
+    @bp.post("/min-tid")
+    async def answer(request: Request) -> HTTPResponse:
+        words = (request.form.get("words") or "") if request.form else ""
+        source = source_of(request, house.settings.trusted_proxies)
+        try:
+            if request.form and request.form.get("cancel"):
+                done = await returning.cancel(words, source)
+                key = "code.cancelled" if done else "code.already_cancelled"
+                return await show(request, found=house.phrases.say(key))
+            found = await returning.open(words, source)
+        except DomainError as error:
+            message = house.phrases.say(f"error.{error.code}")
+            return await show(request, status=error.status, error=message, words=words)
+        can_cancel = isinstance(found, BookingSeen) and found.active
+        text = returning.describe(found, Reader())
+        return await show(request, found=text, words=words if can_cancel else "", can_cancel=can_cancel)
+
+    app.blueprint(bp)
