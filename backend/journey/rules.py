@@ -24,7 +24,7 @@ PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 ENTRANCES = ("S01", "S03", "S08", "S12")
 """What somebody who asks how it all works is offered first: talk, a worry, the investigation, help."""
-_ENTRANCES_OF: Mapping[Band, tuple[str, ...]] = {
+_ENTRANCES_OF: Mapping[Band | None, tuple[str, ...]] = {
     "adult": ("S01", "S02", "S03", "S18"),
     "parent": ("S01", "S02", "S08", "S17"),
 }
@@ -46,7 +46,7 @@ _USUALLY_AT_MOST = 4
 
 def entrances(reader: Reader) -> tuple[str, ...]:
     """The stations to begin with for this reader."""
-    return _ENTRANCES_OF.get(reader.band, ENTRANCES) if reader.band else ENTRANCES
+    return _ENTRANCES_OF.get(reader.band, ENTRANCES)
 
 
 def onward(
