@@ -1,0 +1,23 @@
+"""How long a login lasts, and what a password must be: plain decisions."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+IDLE = timedelta(minutes=15)
+LONGEST = timedelta(hours=8)
+NOTE_AFTER = timedelta(seconds=30)
+"""How often a session's last use is written down; the idle limit is at most this much shorter."""
+SHORTEST_PASSWORD = 15
+"""Characters. Length is what makes a password hard to guess; no demands on its characters (NIST SP 800-63B)."""
+LONGEST_PASSWORD = 256
+
+
+def is_alive(created: datetime, seen: datetime, now: datetime) -> bool:
+    """Whether a session may still be used: 15 minutes idle, 8 hours in all, and never from the future."""
+    return created <= now < created + LONGEST and now < seen + IDLE
+
+
+def is_acceptable_password(password: str) -> bool:
+    """Whether somebody may choose this password."""
+    return SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD
