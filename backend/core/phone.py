@@ -51,8 +51,11 @@ def _number(text: str) -> PhoneNumber | None:
         whole = None
     if whole is not None and phonenumbers.is_valid_number(whole):
         return whole
-    found = {match.number for match in phonenumbers.PhoneNumberMatcher(text, "SE")}
-    return found.pop() if len(found) == 1 else None
+    found: list[PhoneNumber] = []
+    for match in phonenumbers.PhoneNumberMatcher(text, "SE"):
+        if match.number not in found:
+            found.append(match.number)
+    return found[0] if len(found) == 1 else None
 
 
 def written_out(e164: str) -> str:
