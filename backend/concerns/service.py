@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from typing import Any
 
@@ -23,11 +23,19 @@ from backend.core.clock import to_local
 from backend.core.closed_days import ClosedDays
 from backend.core.codes import NewCode
 from backend.core.content import Phrases
-from backend.core.errors import Conflict, EmptyText, InvalidField, KeyReused, NotFound, TextTooLong
+from backend.core.errors import (
+    Conflict,
+    DomainError,
+    EmptyText,
+    InvalidField,
+    KeyReused,
+    NotFound,
+    TextTooLong,
+)
 from backend.core.house import House
 from backend.core.municipality import DAYS, Municipality
 from backend.core.people import StaffMember
-from backend.core.phone import read_phone
+from backend.core.phone import parse_phone
 from backend.core.reader import Reader
 from backend.core.text import STORY_LIMIT, clean
 from backend.core.vault import new_id
@@ -370,42 +378,60 @@ class ConcernDesk:
             return unit
 
 
+def problems(intake: Intake) -> list[tuple[str, str]]:
+    """Every field that cannot be used as it stands, with the code of the error, in the order of the form."""
+    found: list[tuple[str, str]] = []
+
+    def attempt(field: str, check: Callable[[], object]) -> None:
+        try:
+            check()
+        except DomainError as error:
+            found.append((str(error.extra.get("field", field)), error.code))
+
+    attempt("words", lambda: _clean_words(intake.words))
+    attempt("about", lambda: _check_choices(intake))
+    if intake.reach == "phone":
+        attempt("phone", lambda: parse_phone(intake.phone or ""))
+        for field, value in (intake.safe or {}).items():
+            attempt(field, lambda field=field, value=value: _checked_safe({field: value}))  # type: ignore[misc]
+    return found
+
+
 def _checked(intake: Intake) -> Intake:
-    words = [clean(part, STORY_LIMIT) for part in intake.words]
-    if not words:
+    _check_choices(intake)
+    by_phone = intake.reach == "phone"
+    return replace(
+        intake,
+        words=_clean_words(intake.words),
+        phone=parse_phone(intake.phone or "").e164 if by_phone else None,
+        safe=_checked_safe(intake.safe or {}) if by_phone else None,
+    )
+
+
+def _clean_words(words: Sequence[str]) -> list[str]:
+    cleaned = [clean(part, STORY_LIMIT) for part in words]
+    if not cleaned:
         raise EmptyText
-    if sum(map(len, words)) > STORY_LIMIT:
+    if sum(map(len, cleaned)) > STORY_LIMIT:
         raise TextTooLong(limit=STORY_LIMIT)
-    for field, value, allowed in (("about", intake.about, ABOUT), ("now", intake.now, HAPPENING)):
-        if value is not None and value not in allowed:
-            raise InvalidField("invalid", field)
+    return cleaned
+
+
+def _check_choices(intake: Intake) -> None:
+    if intake.about is not None and intake.about not in ABOUT:
+        raise InvalidField("invalid", "about")
+    if intake.now is not None and intake.now not in HAPPENING:
+        raise InvalidField("invalid", "now")
     if intake.reach not in REACH:
         raise InvalidField("invalid", "reach")
-    by_phone = intake.reach == "phone"
-    return Intake(
-        words=words,
-        about=intake.about,
-        now=intake.now,
-        reach=intake.reach,
-        phone=read_phone(intake.phone or "") if by_phone else None,
-        safe=_checked_safe(intake.safe or {}) if by_phone else None,
-        reader=intake.reader,
-        danger_level=intake.danger_level,
-        danger_category=intake.danger_category,
-        consent_version=intake.consent_version,
-        chat_id=intake.chat_id,
-        form_key=intake.form_key,
-    )
 
 
 def _checked_safe(safe: dict[str, str]) -> dict[str, str]:
     checked: dict[str, str] = {}
     for field, value in safe.items():
-        if not value or not value.strip():
+        if not value:
             continue
-        if field in SAFE_ANSWERS:
-            if value not in SAFE_ANSWERS[field]:
-                raise InvalidField("invalid", field)
+        if field in SAFE_ANSWERS and value in SAFE_ANSWERS[field]:
             checked[field] = value
         elif field in SAFE_TEXTS:
             try:

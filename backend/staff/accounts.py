@@ -120,7 +120,8 @@ def set_active(session: Session, login: str, active: bool) -> bool:
 
 def find_login(session: Session, login: str) -> StaffMember | None:
     """The account with that login, in any case of letters."""
-    return session.scalar(sa.select(StaffMember).where(StaffMember.login == login.strip().lower()))
+    wanted = login.strip().lower().replace("\0", "")  # PostgreSQL refuses to even look for a null character
+    return session.scalar(sa.select(StaffMember).where(StaffMember.login == wanted))
 
 
 def seed_demo_staff(session: Session, municipality: Municipality, clock: Clock) -> list[tuple[str, str]]:
