@@ -6,6 +6,9 @@ MADE := $(PYTHON) scripts/environment.py
 PY := .venv/bin/python
 RASA_PY := .venv/bin/python
 
+# Where bytecode is not kept, every start compiles all libraries anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run test test-fast check train bench clean
 
 help:

@@ -7,59 +7,154 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import getpass
 import logging
-import secrets
+import os
+import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import msgspec
+import sqlalchemy as sa
 from alembic.util import CommandError
+from sqlalchemy.orm import Session
 
-from backend.app import build_house, create_app
-from backend.config import ROOT, SettingsError, load_settings
+from backend.app import create_app
+from backend.booking.service import seed_therapists
+from backend.config import ROOT, Settings, SettingsError, load_settings
 from backend.core import logs, migrate
+from backend.core.clock import SystemClock
 from backend.core.content import ContentError
 from backend.core.db import Database
-from backend.core.errors import StorageUnavailable
-from backend.core.house import House
+from backend.core.errors import DomainError, StorageUnavailable
+from backend.core.municipality import DAYS, DemoStaff, Municipality, WorkingSpan, load_municipality
+from backend.core.people import Role, StaffMember
+from backend.staff.accounts import add_staff, generate_password, seed_demo_staff, set_active
 
 log = logging.getLogger("koll")
 
 LOGINS = ROOT / "var" / "demo-logins.txt"
+_GRACE_SECONDS = 5.0
+_HOURS = re.compile(r"(?P<days>[a-z,]+):(?P<start>\d\d:\d\d)-(?P<end>\d\d:\d\d)")
 
 
 def serve(_arguments: argparse.Namespace) -> None:
-    """Serve until SIGTERM or SIGINT. One process: it alone writes to SQLite."""
+    """Serve until SIGTERM or SIGINT, in one process: it alone writes to SQLite."""
     settings = load_settings()
     app = create_app(settings)
-    app.config.GRACEFUL_SHUTDOWN_TIMEOUT = 5.0
-    log.info("Listening on %s:%d for %s", settings.host, settings.port, settings.municipality)
+    app.config.GRACEFUL_SHUTDOWN_TIMEOUT = _GRACE_SECONDS
+    log.info("listening on %s:%d for %s", settings.host, settings.port, settings.municipality)
     app.run(settings.host, settings.port, single_process=True, access_log=False, motd=False)
 
 
 def migrate_database(_arguments: argparse.Namespace) -> None:
     """Bring the database to this version's tables."""
-    with _database() as database:
+    with _database(load_settings()) as database:
         migrate.upgrade(database.engine)
 
 
 def check_migrations(_arguments: argparse.Namespace) -> None:
-    """Migrate an empty scratch database and see that it then has the tables of the code."""
-    create_app  # noqa: B018  (imported above: every feature's tables are known through it)
-    with tempfile.TemporaryDirectory() as directory:
-        database = Database(f"sqlite:///{Path(directory) / 'scratch.db'}")
-        try:
-            migrate.upgrade(database.engine)
-            migrate.check(database.engine)
-        finally:
-            database.close()
+    """Say whether the migrations make the tables of the code, on an empty scratch database."""
+    with _scratch() as database:
+        migrate.upgrade(database.engine)
+        migrate.check(database.engine)
+
+
+def revise(arguments: argparse.Namespace) -> None:
+    """Write a migration file from the difference between the code and the migrations so far."""
+    with _scratch() as database:
+        migrate.upgrade(database.engine)
+        migrate.revise(database.engine, arguments.message)
+
+
+def seed(_arguments: argparse.Namespace) -> None:
+    """Add the example municipality's staff who are missing; their logins go to var/demo-logins.txt."""
+    settings = load_settings()
+    municipality = load_municipality(settings.content_dir, settings.municipality)
+    if not municipality.example:
+        print(f"{municipality.name} is no example: nothing is seeded.")
+        return
+
+    def work(session: Session) -> list[tuple[str, str]]:
+        added = seed_demo_staff(session, municipality, SystemClock())
+        people = session.scalars(sa.select(StaffMember).where(StaffMember.active))
+        seed_therapists(session, municipality, {person.login: person for person in people})
+        return added
+
+    with _database(settings) as database:
+        added = database.write_now(work)
+    if added:
+        _keep_logins(municipality, dict(added))
+    print(f"{len(added)} added; logins are in {LOGINS.relative_to(ROOT)}")
+
+
+def staff_add(arguments: argparse.Namespace) -> None:
+    """Add somebody and print a password, which is shown this once."""
+    settings = load_settings()
+    municipality = load_municipality(settings.content_dir, settings.municipality)
+    password = generate_password()
+    person = DemoStaff(
+        login=arguments.login,
+        first_name=arguments.first_name,
+        role=arguments.role,
+        unit=arguments.unit,
+        channels=arguments.channels.split(",") if arguments.channels else list(municipality.booking.channels),
+        meeting_url=arguments.meeting_url,
+        hours=[_span(text) for text in arguments.hours],
+    )
+    if person.role == Role.THERAPIST and not person.hours:
+        raise SystemExit("A therapist needs --hours, or nobody can book a time.")
+
+    def work(session: Session) -> None:
+        member = add_staff(
+            session,
+            municipality,
+            SystemClock(),
+            login=person.login,
+            first_name=person.first_name,
+            role=Role(person.role),
+            unit=person.unit,
+            password=password,
+            mail=arguments.mail,
+        )
+        seed_therapists(session, msgspec.structs.replace(municipality, demo_staff=[person]), {person.login: member})
+
+    with _database(settings) as database:
+        database.write_now(work)
+    print(f"{person.login}: {password}")
+
+
+def staff_leave(arguments: argparse.Namespace) -> None:
+    """Shut somebody out from their next request on."""
+    with _database(load_settings()) as database:
+        if not database.write_now(lambda session: set_active(session, arguments.login, False)):
+            raise SystemExit(f"Nobody has the login {arguments.login}.")
+
+
+def _span(text: str) -> WorkingSpan:
+    found = _HOURS.fullmatch(text)
+    days = found["days"].split(",") if found else []
+    if found is None or not set(days) <= set(DAYS) or found["start"] >= found["end"]:
+        raise SystemExit(f"--hours takes days and times like mon,tue,fri:08:30-16:00, not {text!r}.")
+    return WorkingSpan(days=[day for day in DAYS if day in days], start=found["start"], end=found["end"])
+
+
+def _keep_logins(municipality: Municipality, passwords: Mapping[str, str]) -> None:
+    LOGINS.parent.mkdir(mode=0o700, exist_ok=True)
+    lines = LOGINS.read_text(encoding="utf-8").splitlines() if LOGINS.exists() else []
+    kept = {line.split()[0]: line for line in lines if line.strip()}
+    for person in municipality.demo_staff:
+        if person.login in passwords:
+            kept[person.login] = f"{person.login:<10} {passwords[person.login]}   {person.role}, {person.unit}"
+    descriptor = os.open(LOGINS, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write("".join(f"{line}\n" for line in kept.values()))
 
 
 @contextlib.contextmanager
-def _database() -> Iterator[Database]:
-    database = Database(load_settings().database_url)
+def _database(settings: Settings) -> Iterator[Database]:
+    database = Database(settings.database_url)
     try:
         yield database
     finally:
@@ -67,38 +162,60 @@ def _database() -> Iterator[Database]:
 
 
 @contextlib.contextmanager
-def _house() -> Iterator[House]:
-    house = build_house(load_settings())
-    try:
-        yield house
-    finally:
-        house.codes.close()
-        house.db.close()
+def _scratch() -> Iterator[Database]:
+    with tempfile.TemporaryDirectory() as directory:
+        database = Database(f"sqlite:///{Path(directory) / 'scratch.db'}")
+        try:
+            yield database
+        finally:
+            database.close()
 
 
-_COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
-    "serve": serve,
-    "migrate": migrate_database,
-    "check-migrations": check_migrations,
-}
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m backend", description="Koll på läget, the backend.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for name, command in (
+        ("serve", serve),
+        ("migrate", migrate_database),
+        ("check-migrations", check_migrations),
+        ("revise", revise),
+        ("seed", seed),
+        ("staff-add", staff_add),
+        ("staff-leave", staff_leave),
+    ):
+        summary = (command.__doc__ or "").splitlines()[0]
+        commands.add_parser(name, help=summary, description=summary).set_defaults(command=command)
+    choices = commands.choices
+    choices["revise"].add_argument("message", help="what changed, in a few words")
+    choices["staff-leave"].add_argument("login")
+    add = choices["staff-add"]
+    add.add_argument("login", help="letters, digits, dots and hyphens")
+    add.add_argument("first_name", help="shown to those who book")
+    add.add_argument("role", choices=[role.value for role in Role])
+    add.add_argument("unit", help="a unit's id in the municipality's file")
+    add.add_argument("--mail", default="", help="where content-free notices go")
+    add.add_argument(
+        "--hours", action="append", default=[], help="of a therapist, repeatable: mon,tue,fri:08:30-16:00, local time"
+    )
+    add.add_argument("--channels", default="", help="of a therapist: chat,phone,video; default all the municipality's")
+    add.add_argument("--meeting-url", default=None, help="of a therapist: the address of the video room")
+    return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; see the module."""
-    parser = argparse.ArgumentParser(prog="python -m backend", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    for name, command in _COMMANDS.items():
-        summary = (command.__doc__ or "").strip().splitlines()[0]
-        commands.add_parser(name, help=summary, description=command.__doc__)
-    parsed = parser.parse_args(arguments)
+    parsed = _parser().parse_args(arguments)
     logs.install()
     try:
-        _COMMANDS[parsed.command](parsed)
+        parsed.command(parsed)
     except (SettingsError, ContentError, CommandError) as error:
         print(error, file=sys.stderr)
         return 1
     except StorageUnavailable as error:
         print(f"The database does not answer ({type(error.__cause__).__name__}).", file=sys.stderr)
+        return 1
+    except DomainError as error:
+        print(f"Not done: {error.code} {error.extra.get('field', '')}".rstrip(), file=sys.stderr)
         return 1
     return 0
 

@@ -69,6 +69,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     if env is None:
         stored = {k: v for k, v in dotenv_values(ROOT / ".env").items() if v is not None}
         env = {**stored, **os.environ}
+    env = {name: value for name, value in env.items() if value.strip()}  # an empty line means the default
     return Settings(
         public_url=env.get("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/"),
         host=env.get("HOST", "127.0.0.1"),

@@ -202,6 +202,8 @@ def trim_logs() -> None:
 def bring_up(running: list[Service]) -> Addresses:
     """From whatever is there to the full service. Adds each service to ``running`` as it starts."""
     steps.catch_signals()
+    # Where bytecode is not kept, every start compiles all libraries anew: seconds, not one.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     environment.check_python()
     only_one()
     trim_logs()
