@@ -13,6 +13,7 @@ from sanic.config import Config
 from sanic_ext import Extend
 
 from backend.booking.service import BookingDesk
+from backend.chat import pages as chat_pages
 from backend.chat import setup as chat_setup
 from backend.concerns.service import ConcernDesk
 from backend.config import Settings
@@ -28,9 +29,11 @@ from backend.core.schedule import every
 from backend.core.vault import Vault
 from backend.danger.service import DangerWatch
 from backend.journey.service import Journey
+from backend.journey import views as journey_views
 from backend.returning import views as returning_views
 from backend.returning.service import Returning
-from backend.web import errors, render, security
+from backend.web import demo, errors, render, security
+from backend.web import help as help_page
 
 MAX_BODY = 512 * 1024
 """Bytes; the longest story in the widest characters, escaped as JSON, fits."""
@@ -102,7 +105,11 @@ def _register_features(app: Sanic, house: House) -> None:
     journey = Journey.load(house.settings.content_dir)
     returning = Returning(house, booking, concerns)
     returning_views.setup(app, house, returning)
-    chat_setup.setup(app, house, chat_setup.Neighbours(watch, booking, concerns, journey, returning))
+    journey_views.setup(app, journey)
+    desk = chat_setup.setup(app, house, chat_setup.Neighbours(watch, booking, concerns, journey, returning))
+    chat_pages.setup(app, house, desk)
+    help_page.setup(app, house)
+    demo.setup(app)
     every(app, "holds", HOUSEKEEPING_SECONDS, booking.release_expired)
     every(app, "purge", HOUSEKEEPING_SECONDS, booking.purge)
 
