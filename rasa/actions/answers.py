@@ -1,0 +1,370 @@
+"""Answers outside the forms, and to what interrupts a form.
+
+A rule leads here from each intent; inside a form Rasa goes back to the form afterwards, which
+asks its open question once more.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rasa_sdk import Action, Tracker
+from rasa_sdk.events import EventType, FollowupAction, SlotSet
+from rasa_sdk.executor import CollectingDispatcher
+from rasa_sdk.types import DomainDict
+
+from actions import words
+from actions.backend_client import BackendDown, BackendRefused
+from actions.turn import Turn, say, show, show_contacts
+
+START_OF = {"booking": "action_find_times", "concern": "action_start_concern"}
+"""What begins each of the forms."""
+
+
+class ActionNoteReader(Action):
+    """Keeps who is writing and in which language, before anything is answered.
+
+    Runs with every message. What a button says counts; a typed age counts; other words only
+    as long as nobody has said anything else.
+    """
+
+    def name(self) -> str:
+        return "action_note_reader"
+
+    async def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
+    ) -> list[EventType]:
+        turn = Turn(tracker)
+        if turn.pressed:
+            reader = words.READERS.get(turn.entities.get("reader", ""))
+            lang = turn.entities.get("lang")
+        else:
+            reader = words.reader_in(turn.typed)
+            if turn.who and turn.intent != "set_reader":
+                reader = None
+            lang = words.language_of(turn.typed)
+        events: list[EventType] = []
+        if reader:
+            events += [SlotSet("who", reader.who), SlotSet("band", reader.band)]
+        if lang in ("sv", "en") and lang != turn.lang:
+            events.append(SlotSet("lang", lang))
+        return events
+
+
+class ActionStart(Action):
+    """Greets: a robot, what it can do, no name needed, 112. Asks once who is writing."""
+
+    def name(self) -> str:
+        return "action_start"
+
+    async def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
+    ) -> list[EventType]:
+        turn = Turn(tracker)
+        if turn.who:
+            say(dispatcher, "utter_start", turn, turn.main_buttons)
+        else:
+            say(dispatcher, "utter_start", turn)
+            say(dispatcher, "utter_ask_reader", turn)
+        return []
+
+
+class ActionSetReader(Action):
+    """Acknowledges who is writing and offers the three main things."""
+
+    def name(self) -> str:
+        return "action_set_reader"
+
+    async def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
+    ) -> list[EventType]:
+        turn = Turn(tracker)
+        noted = "utter_reader_noted" if turn.who else "utter_reader_skipped"
+        say(dispatcher, noted, turn, None if turn.loop else turn.main_buttons)
+        return []
+
+
+class ActionAnswer(Action):
+    """Answers an intent with the response of the same name and what lies near."""
+
+    def name(self) -> str:
+        return "action_answer"
+
+    async def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
+    ) -> list[EventType]:
+        turn = Turn(tracker)
+        after = words.words("next")["after"].get(turn.intent, [])
+        buttons = None if turn.loop else turn.buttons(after)
+        say(dispatcher, f"utter_{turn.intent}", turn, buttons)
+        if turn.intent == "support__numbers":
+            show_contacts(dispatcher, turn)
+        return []
+
+
+class ActionShowMap(Action):
+    """Shows the station that was asked about, or the whole map."""
+
+    def name(self) -> str:
+        return "action_show_map"
+
+    async def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
+    ) -> list[EventType]:
+        turn = Turn(tracker)
+        station = turn.entities.get("station")
+        if station is None and turn.typed:
+            station = words.first_line(turn.typed, words.words("stations"))
+        directive: dict[str, Any] = {"show": "map", "station": station}
+        if turn.loop:
+            directive["interruption"] = True
+        if station is None:
+            say(dispatcher, "utter_map_intro", turn, directive=directive)
+        else:
+            show(dispatcher, directive)
+        return []
+
+
+class ActionWhoIsWho(Action):
+    """Explains the role that was asked about, or the most important ones."""
+
+    def name(self) -> str:
+        return "action_who_is_who"
+
+    async def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
+    ) -> list[EventType]:
+        turn = Turn(tracker)
+        role = words.first_line(turn.typed, words.words("roles")) or "overview"
+        after = words.words("next")["after"]["roles__who"]
+        say(dispatcher, f"utter_roles__{role}", turn, None if turn.loop else turn.buttons(after))
+        return []
+
+
+class ActionHear(Action):
+    """Listens: two short sentences, an open question, and a person offered.
+
+    Long answers make a person who is sad feel less heard, so nothing is explained here, and
+    the same words never come twice running. Keeps the ids of the messages, so that nobody
+    has to write it again if they want it passed on.
+    """
+
+    def name(self) -> str:
+        return "action_hear"
+
+    async def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
+    ) -> list[EventType]:
+        turn = Turn(tracker)
+        told = list(turn.slot("told") or [])
+        if turn.typed and turn.message and turn.message not in told:
+            told.append(turn.message)
+        kept = [SlotSet("told", told or None)]
+        if turn.loop:
+            say(dispatcher, "utter_listen_in_form", turn)
+            return kept
+        response, buttons = _heard(turn)
+        say(dispatcher, response, turn, turn.buttons(words.words("next")[buttons]))
+        return kept
+
+
+def _heard(turn: Turn) -> tuple[str, str]:
+    """The response and the buttons for somebody who is telling."""
+    times = 0
+    for actions in turn.ran_before():
+        if "action_hear" not in actions:
+            break
+        times += 1
+    story = turn.intent == "concern__story"
+    if times == 0:
+        known = turn.intent.startswith(("feelings__", "concern__story"))
+        response = f"utter_{turn.intent}" if known else "utter_feelings__more"
+        return response, "heard_story_first" if story else "heard_first"
+    if times % 2 == 0:
+        return "utter_feelings__still", "heard_again"
+    return ("utter_concern__story_more" if story else "utter_feelings__more"), "heard_again"
+
+
+class ActionNotUnderstood(Action):
+    """When the assistant does not know what was meant.
+
+    First the two best guesses; the second time running the main things and phone numbers;
+    then a person. Inside a form: what kind of answer is needed. To somebody who is telling:
+    listening, as a story need not be understood by a machine.
+    """
+
+    def name(self) -> str:
+        return "action_not_understood"
+
+    async def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
+    ) -> list[EventType]:
+        turn = Turn(tracker)
+        if turn.loop:
+            return missed(dispatcher, turn)
+        before = list(turn.ran_before())
+        telling = bool(before) and "action_hear" in before[0]
+        if telling and turn.typed and not words.is_question(turn.typed):
+            return await ActionHear().run(dispatcher, tracker, domain)
+        times = 0
+        for actions in before:
+            if not actions & {"action_not_understood", "action_default_fallback"}:
+                break
+            times += 1
+        if times == 0:
+            _guess(dispatcher, turn)
+        elif times % 2 == 1:
+            say(
+                dispatcher,
+                "utter_not_understood_again",
+                turn,
+                turn.main_buttons,
+                {"show": "contacts", "set": turn.contacts},
+            )
+        else:
+            buttons = turn.buttons(["human", "else"])
+            say(dispatcher, "utter_not_understood_third", turn, buttons)
+        return []
+
+
+class ActionDefaultFallback(ActionNotUnderstood):
+    """The same, for the rare state that no rule knows."""
+
+    def name(self) -> str:
+        return "action_default_fallback"
+
+
+def _guess(dispatcher: CollectingDispatcher, turn: Turn) -> None:
+    titles = words.words("titles")
+    guesses = [r["name"] for r in turn.ranking if r["name"] in titles][:2]
+    buttons = [{"title": titles[name][turn.lang], "payload": f"/{name}"} for name in guesses]
+    buttons += turn.buttons(["else", "human"])
+    say(dispatcher, "utter_guess", turn, buttons)
+
+
+def missed(dispatcher: CollectingDispatcher, turn: Turn) -> list[EventType]:
+    """An answer that did not fit the open question: say what would.
+
+    The third time, and every time after, the ways out are offered as well: no question goes
+    on for ever.
+    """
+    misses = (turn.slot("misses") or 0) + 1
+    if misses >= 3:
+        say(dispatcher, "utter_form_stuck", turn, turn.buttons(["human", "stop"]))
+    else:
+        say(dispatcher, f"utter_retry__{turn.requested}", turn)
+    return [SlotSet("misses", misses)]
+
+
+class ActionAct(Action):
+    """Yes, no, skip and their like, when no question of a form is answered by them."""
+
+    def name(self) -> str:
+        return "action_act"
+
+    async def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
+    ) -> list[EventType]:
+        turn = Turn(tracker)
+        if turn.loop:
+            if turn.requested == "words" and turn.intent == "affirm":
+                return []
+            return missed(dispatcher, turn)
+        if turn.intent == "affirm":
+            means = words.words("next")["yes_means"]
+            for response in turn.heard_last:
+                if response in means:
+                    return [FollowupAction(START_OF[means[response]])]
+        before = list(turn.ran_before())
+        if turn.intent == "unsure" and before and "action_hear" in before[0]:
+            return await ActionHear().run(dispatcher, tracker, domain)
+        known = ("affirm", "deny", "unsure", "skip")
+        response = "utter_okay" if turn.intent in known else "utter_nothing_open"
+        say(dispatcher, response, turn, turn.main_buttons)
+        return []
+
+
+class ActionSomethingElse(Action):
+    """Asks to hear it in other words, with the main things at hand."""
+
+    def name(self) -> str:
+        return "action_something_else"
+
+    async def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
+    ) -> list[EventType]:
+        turn = Turn(tracker)
+        if turn.loop:
+            return missed(dispatcher, turn)
+        say(dispatcher, "utter_something_else", turn, [*turn.main_buttons, turn.button("human")])
+        return []
+
+
+class ActionWhy(Action):
+    """Says why the open question is asked."""
+
+    def name(self) -> str:
+        return "action_why"
+
+    async def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
+    ) -> list[EventType]:
+        turn = Turn(tracker)
+        say(dispatcher, f"utter_why__{turn.requested}" if turn.requested else "utter_why", turn)
+        return []
+
+
+class ActionLanguage(Action):
+    """Says which languages there are, or that the language has been changed."""
+
+    def name(self) -> str:
+        return "action_language"
+
+    async def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
+    ) -> list[EventType]:
+        turn = Turn(tracker)
+        if "lang" in turn.entities:
+            say(dispatcher, "utter_language_set", turn, None if turn.loop else turn.main_buttons)
+        else:
+            say(dispatcher, "utter_language", turn)
+        return []
+
+
+class ActionStop(Action):
+    """Leaves the form at once and lets go of a time that was held. Asks nothing more."""
+
+    def name(self) -> str:
+        return "action_stop"
+
+    async def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
+    ) -> list[EventType]:
+        turn = Turn(tracker)
+        said = {
+            "booking_form": "utter_booking_stopped",
+            "concern_form": "utter_concern_stopped",
+        }.get(turn.loop or "", "utter_stop")
+        if turn.slot("time"):
+            try:
+                await turn.backend.release()
+            except (BackendDown, BackendRefused):
+                pass  # The hold ends by itself within five minutes.
+        dispatcher.utter_message(response=said, buttons=turn.main_buttons)
+        return forgotten()
+
+
+BOOKING_SLOTS = (
+    "time offered times_show times_query channel booking_ok booking_change changing".split()
+)
+CONTACT_SLOTS = "phone call_ok if_other leave_message".split()
+CONCERN_SLOTS = (
+    "use_told words parts about now reach concern_ok concern_change changing warned".split()
+)
+
+
+def forgotten(*groups: list[str]) -> list[EventType]:
+    """Empty the slots of the given groups, of all forms if none is given."""
+    chosen = groups or (BOOKING_SLOTS, CONTACT_SLOTS, CONCERN_SLOTS)
+    names = dict.fromkeys(name for group in chosen for name in [*group, "misses"])
+    return [SlotSet(name, None) for name in names]

@@ -1,0 +1,221 @@
+"""What both forms have in common: one open question at a time, and the safe-contact steps.
+
+How a turn goes inside a form: Rasa runs the form's validation; `StepForm` asks the step whose
+question is open whether the message answers it. If it does, the next question follows. If it
+doesn't, the form steps aside, the rule of the intent answers (a question, "why do you ask?",
+"cancel"), and Rasa comes back to the form, which asks the open question once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from rasa_sdk import FormValidationAction, Tracker
+from rasa_sdk.events import EventType, SlotSet
+from rasa_sdk.executor import CollectingDispatcher
+from rasa_sdk.types import DomainDict
+
+from actions import words
+from actions.backend_client import BackendDown, BackendRefused
+from actions.turn import SURE, Turn, trouble
+
+Slots = dict[str, Any]
+Step = Callable[[CollectingDispatcher, Turn], Awaitable[Slots | None]]
+"""The slots that a message fills, None if it is no answer to the step's question.
+
+A step may fill other slots than its own: a phone call that isn't safe empties the channel.
+"""
+
+COMMANDS = {"stop", "why_ask", "human", "start", "language"}
+"""What is never an answer, in any step."""
+
+STATEMENTS = ("concern__story", "feelings__", "smalltalk__", "support__partner", "support__own")
+"""Intents of people who tell something. In the middle of a story they are the story."""
+
+ACTS = {
+    "affirm",
+    "deny",
+    "unsure",
+    "skip",
+    "change",
+    "that_is_all",
+    "something_else",
+    "set_reader",
+    "out_of_scope",
+    "nlu_fallback",
+}
+"""Intents that ask for nothing."""
+
+YES_NO = {"affirm": "yes", "deny": "no", "unsure": "unsure", "skip": "unsure"}
+
+
+def asks(turn: Turn) -> bool:
+    """Whether a typed message is a question that has an answer of its own."""
+    if turn.intent in ACTS or turn.intent.startswith(("choose_", *STATEMENTS)):
+        return False
+    return words.is_question(turn.typed) and turn.confidence >= SURE
+
+
+def is_command(turn: Turn) -> bool:
+    """Whether a typed message is an order to the assistant, not an answer."""
+    return turn.intent in COMMANDS and turn.confidence >= SURE and words.is_short(turn.typed, 8)
+
+
+def yes_no(turn: Turn) -> str | None:
+    """"yes", "no", "unsure", or None if the message is neither."""
+    if turn.pressed:
+        return YES_NO.get(turn.intent)
+    plain = words.yes_no(turn.typed)
+    if plain:
+        return plain
+    return YES_NO.get(turn.intent) if turn.confidence >= SURE else None
+
+
+def choice(turn: Turn, intent: str, entity: str, lists: dict[str, list[str]]) -> str | None:
+    """The chosen key: of the button pressed, or of the word list that fits what was typed."""
+    if turn.pressed:
+        chosen = turn.entities.get(entity) if turn.intent == intent else None
+        return chosen if chosen in lists else None
+    return words.first_of(turn.typed, lists)
+
+
+class StepForm(FormValidationAction, ABC):
+    """A form whose next question depends on the answers so far."""
+
+    @abstractmethod
+    def name(self) -> str: ...
+
+    @abstractmethod
+    def needed(self, slots: Slots) -> list[str]:
+        """The slots to fill, in the order of their questions, given what is known."""
+
+    @abstractmethod
+    def steps(self) -> dict[str, Step]:
+        """The step of each slot."""
+
+    async def anywhere(self, dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
+        """The slots filled by a message that may come at any step, such as an old button."""
+        return None
+
+    async def required_slots(
+        self,
+        domain_slots: list[str],
+        dispatcher: CollectingDispatcher,
+        tracker: Tracker,
+        domain: DomainDict,
+    ) -> list[str]:
+        return self.needed(tracker.slots)
+
+    def domain_slots(self, domain: DomainDict) -> list[str]:
+        # Rasa then never chooses the next question by itself.
+        return []
+
+    async def get_extraction_events(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
+    ) -> list[EventType]:
+        return []
+
+    async def get_validation_events(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
+    ) -> list[EventType]:
+        turn = Turn(tracker)
+        if turn.requested is None or turn.answered_already(self.form_name()):
+            return []
+        filled = await self._filled(dispatcher, turn)
+        if filled is None:
+            return []
+        filled.setdefault("misses", None)
+        return [SlotSet(name, value) for name, value in filled.items()]
+
+    async def _filled(self, dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
+        filled = await self.anywhere(dispatcher, turn)
+        if filled is not None:
+            return filled
+        step = self.steps().get(turn.requested or "")
+        if step is None or (turn.typed and (is_command(turn) or asks(turn))):
+            return None
+        return await step(dispatcher, turn)
+
+
+def miss(dispatcher: CollectingDispatcher, turn: Turn, response: str) -> Slots:
+    """An answer of the right kind that could not be used: say why, and ask again."""
+    dispatcher.utter_message(response=response)
+    return {"misses": (turn.slot("misses") or 0) + 1}
+
+
+# The safe-contact questions. One at a time, and only to those who want to be called: the
+# phone may lie on the kitchen table.
+
+
+def contact_slots(slots: Slots) -> list[str]:
+    """The slots to fill for somebody who wants to be called."""
+    names = ["phone", "call_ok", "if_other", "leave_message"]
+    return names if slots.get("call_ok") != "no" else names[:2]
+
+
+def contact_steps(way: str) -> dict[str, Step]:
+    """The steps of `contact_slots`. `way` is the slot that says phone, emptied if unsafe."""
+
+    async def phone(dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
+        if turn.intent == "skip" or (turn.typed and words.yes_no(turn.typed) == "no"):
+            return {way: None, "phone": None}
+        if sum(c.isdigit() for c in turn.typed) < 5 or turn.message is None:
+            return None
+        try:
+            contact = await turn.backend.contact(turn.message)
+        except BackendRefused:
+            return miss(dispatcher, turn, "utter_retry__phone")
+        except BackendDown:
+            trouble(dispatcher, turn, "stop")
+            return {"misses": turn.slot("misses")}
+        dispatcher.utter_message(response="utter_phone_noted", display=contact["display"])
+        return {"phone": {"message": turn.message, "display": contact["display"]}}
+
+    async def call_ok(dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
+        answer = yes_no(turn)
+        if answer == "no":
+            dispatcher.utter_message(response="utter_call_not_safe")
+            return {way: None, "phone": None, "call_ok": None}
+        if answer == "unsure":
+            dispatcher.utter_message(response="utter_call_unsure")
+        return {"call_ok": answer} if answer else None
+
+    async def if_other(dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
+        if turn.intent == "skip" or (
+            turn.typed and words.is_short(turn.typed) and words.mentions(turn.typed, _skips())
+        ):
+            return {"if_other": "skip"}
+        if turn.pressed or turn.message is None:
+            return None
+        return {"if_other": turn.message}
+
+    async def leave_message(dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
+        answer = yes_no(turn)
+        # Not sure is a no: a message that somebody else hears cannot be taken back.
+        return {"leave_message": "yes" if answer == "yes" else "no"} if answer else None
+
+    return {
+        "phone": phone,
+        "call_ok": call_ok,
+        "if_other": if_other,
+        "leave_message": leave_message,
+    }
+
+
+def _skips() -> list[str]:
+    return words.words("answers")["skip"]
+
+
+def safe_contact(turn: Turn) -> tuple[str | None, dict[str, Any] | None]:
+    """(message with the number, {"call_ok", "if_other_answers", "leave_message"}) or Nones."""
+    phone = turn.slot("phone")
+    if not phone:
+        return None, None
+    other = turn.slot("if_other")
+    return phone["message"], {
+        "call_ok": turn.slot("call_ok"),
+        "if_other_answers": None if other in (None, "skip") else other,
+        "leave_message": turn.slot("leave_message") or "no",
+    }
