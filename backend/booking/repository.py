@@ -131,7 +131,7 @@ def booked_by(session: Session, holder: str) -> Booking | None:
 def load(session: Session, therapists: Iterable[str], begin: datetime, end: datetime) -> dict[str, int]:
     """How many talks each has between the two instants."""
     rows = session.execute(_LOAD, {"therapists": list(therapists), "begin": begin, "end": end})
-    return dict(iter(rows.tuples()))
+    return {row[0]: row[1] for row in rows}
 
 
 def active_of(session: Session, holder: str) -> Booking | None:
