@@ -17,7 +17,6 @@ import os
 import secrets
 import shutil
 import sys
-import venv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,12 +57,9 @@ def uv() -> Path:
     wanted = UV_REQUIREMENTS.read_text(encoding="utf-8")
     if UV.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return UV
-    try:
-        venv.create(UV.parent.parent, with_pip=True, clear=True)
-    except Exception as error:
-        raise StepFailed(
-            "Could not make a virtual environment. On Debian and Ubuntu it takes: apt-get install python3.11-venv"
-        ) from error
+    steps.run(
+        "A private environment for uv", [sys.executable, "-m", "venv", "--clear", UV.parent.parent], "environments"
+    )
     steps.run(
         "Getting uv",
         [UV.with_name("python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",

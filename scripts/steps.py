@@ -153,4 +153,4 @@ def tail(log: str, lines: int = 15) -> str:
     path = LOGS / f"{log}.log"
     text = path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:] if path.exists() else []
     quoted = "\n".join(f"    {line}" for line in text)
-    return f"{quoted}\n  The whole log: {path.relative_to(ROOT)}"
+    return f"{quoted}\n  The whole log: {os.path.relpath(path, ROOT)}"
