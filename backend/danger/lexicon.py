@@ -3,6 +3,7 @@
 One or more YAML files per language.  A file says its ``language`` and any of
 
 ``spellings``  word: the ways it is also written
+``mend``       classes whose single words are found with a wrong letter or glued
 ``known``      ordinary words that only look like words of the lexicon
 ``fillers``    words that carry nothing and are skipped
 ``classes``    name: items; an item is ``word``, ``begin*``, ``*end``,
@@ -72,6 +73,7 @@ class Modifier:
 
     ``level`` None takes the match away.  ``across`` looks over the ends of
     sentences too.  ``beaten_by`` is a class that keeps it from speaking.
+    ``categories`` are the only ones it touches; empty means all.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Modifier:
     level: Level | None
     across: bool
     beaten_by: int | None
+    categories: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +227,13 @@ def _number(node: yaml.Node, at: _At, path: Path) -> int:
     return int(text)
 
 
+def _flag(node: yaml.Node, at: _At) -> bool:
+    text = _scalar(node, at, at.path)
+    if text not in ("true", "false"):
+        raise at.error(f"expected true or false, not {text!r}")
+    return text == "true"
+
+
 def _texts(node: yaml.Node, path: Path) -> Iterator[tuple[str, _At]]:
     """Yield the texts of a list, each with its line."""
     if not isinstance(node, yaml.SequenceNode):
@@ -243,9 +253,9 @@ def _items(node: yaml.Node, path: Path) -> Iterator[tuple[str, _At]]:
 
 # --- building one language --------------------------------------------------
 
-_FIELDS = {"language", "spellings", "known", "fillers", "classes", "modifiers", "rules"}
+_FIELDS = {"language", "mend", "spellings", "known", "fillers", "classes", "modifiers", "rules"}
 _RULE_FIELDS = {"category", "level", "say", "raise", "within", "unless", "keep"}
-_MODIFIER_FIELDS = {"class", "before", "after", "to", "across", "beaten_by"}
+_MODIFIER_FIELDS = {"class", "before", "after", "to", "across", "beaten_by", "only"}
 
 
 class _Draft:
@@ -258,6 +268,7 @@ class _Draft:
         self.tables: dict[str, dict[str, set[int]]] = {"word": {}, "begin": {}, "end": {}, "middle": {}}
         self.steps: dict[int, list[Composite | tuple[int, int]]] = {}
         self.spellings: dict[str, str] = {}
+        self.mend: list[tuple[str, _At]] = []
         self.known: set[str] = set()
         self.fillers: set[str] = set()
         self.class_nodes: list[tuple[str, yaml.Node, _At]] = []
@@ -268,7 +279,9 @@ class _Draft:
         for name, (node, at) in top.items():
             if name not in _FIELDS:
                 raise at.error(f"unknown field {name!r}")
-            if name == "spellings":
+            if name == "mend":
+                self.mend.extend(_texts(node, path))
+            elif name == "spellings":
                 self._read_spellings(node, path)
             elif name == "known":
                 self.known.update(item for item, _ in _items(node, path))
@@ -299,7 +312,9 @@ class _Draft:
         words = self.tables["word"]
         return Language(
             code=self.code,
-            speller=Speller(words, frozenset(self.known), self.spellings),
+            speller=Speller(
+                words, frozenset(self.known | self.fillers), self.spellings, self.tables["begin"], self._mended()
+            ),
             fillers=frozenset(self.fillers),
             words=_frozen(words),
             begins=_frozen(self.tables["begin"]),
@@ -310,6 +325,10 @@ class _Draft:
             steps=tuple(self._ordered_steps()),
             rules=tuple(rules),
         )
+
+    def _mended(self) -> list[str]:
+        numbers = {self._class(name, at) for name, at in self.mend}
+        return [word for word, owners in self.tables["word"].items() if owners & numbers]
 
     def _refuse_doubles(self) -> None:
         seen: set[str] = set()
@@ -427,8 +446,9 @@ class _Draft:
             before=_number(*fields["before"], at.path),
             after=_number(*fields["after"], at.path),
             level=_level(*fields["to"], or_none=True),
-            across="across" in fields and _scalar(*fields["across"], at.path) == "true",
+            across="across" in fields and _flag(*fields["across"]),
             beaten_by=None if beaten is None else self._classes_of(*beaten),
+            categories=_categories(*fields["only"]) if "only" in fields else frozenset(),
         )
 
     def _rule(self, name: str, node: yaml.Node, at: _At, modifiers: list[Modifier]) -> Rule:
@@ -441,9 +461,7 @@ class _Draft:
         for key in ("category", "level", "say"):
             if key not in fields:
                 raise at.error(f"rule {name} lacks {key!r}")
-        category = _scalar(*fields["category"], at.path)
-        if not _CATEGORY.fullmatch(category):
-            raise fields["category"][1].error(f"no category {category!r}")
+        (category,) = _categories(*fields["category"], one=True)
         level = _level(*fields["level"])
         if level is None:
             raise at.error("a rule has a level")
@@ -455,7 +473,7 @@ class _Draft:
             raised_by=self._optional(fields.get("raise")),
             within=_number(*fields["within"], at.path) if "within" in fields else 8,
             unless=self._optional(fields.get("unless")),
-            modifiers=self._kept(fields.get("keep"), modifiers),
+            modifiers=self._kept(fields.get("keep"), [m for m in modifiers if category in (m.categories or {category})]),
         )
 
     def _optional(self, field: tuple[yaml.Node, _At] | None) -> tuple[int, ...]:
@@ -467,7 +485,7 @@ class _Draft:
             return tuple(modifiers)
         node, at = field
         away = set(_scalar(node, at, at.path).split())
-        if unknown := away - {m.name for m in modifiers} - {"all"}:
+        if unknown := away - {name for name, _, _ in self.modifier_nodes} - {"all"}:
             raise at.error(f"no modifier {sorted(unknown)[0]!r}")
         return () if "all" in away else tuple(m for m in modifiers if m.name not in away)
 
@@ -519,6 +537,16 @@ def _variants(parts: list[str], at: _At) -> list[list[str]]:
     end = parts.index("]", start)
     head, inside, tail = parts[:start], parts[start + 1 : end], parts[end + 1 :]
     return [head + middle + rest for rest in _variants(tail, at) for middle in (inside, [])]
+
+
+def _categories(node: yaml.Node, at: _At, one: bool = False) -> frozenset[str]:
+    names = _scalar(node, at, at.path).split()
+    for name in names:
+        if not _CATEGORY.fullmatch(name):
+            raise at.error(f"no category {name!r}")
+    if one and len(names) != 1:
+        raise at.error("a rule has one category")
+    return frozenset(names)
 
 
 def _level(node: yaml.Node, at: _At, or_none: bool = False) -> Level | None:

@@ -43,24 +43,17 @@ def assess(lexicon: Lexicon, text: str, previous: Sequence[str] = (), lang: str 
     message said alone is not said again.  Every language is tried, ``lang``
     wins a draw.  The same input gives the same answer; no ``str`` raises.
     """
-    message = clean(text)
-    earlier = [clean(old[-_TAIL:]) for old in previous[-_REMEMBERED:]]
+    message = tokenise(clean(text))
+    earlier = [tokenise(clean(old[-_TAIL:])) for old in previous[-_REMEMBERED:]]
+    joined, current = _joined(message, earlier)
     best = NOTHING
     for language in sorted(lexicon.languages, key=lambda one: one.code != lang):
-        found = _assess_in(language, message, earlier)
+        found = _strongest(language, _Board(language, message, 0))
+        if current:
+            together = _strongest(language, _Board(language, joined, current))
+            found = max(found, together, key=lambda one: one.level or 0)
         if (found.level or 0) > (best.level or 0):
             best = found
-    return best
-
-
-def _assess_in(language: Language, message: str, earlier: list[str]) -> Assessment:
-    now = tokenise(message, language.fillers)
-    best = _strongest(language, _Board(language, now, 0))
-    joined, current = _joined(now, [tokenise(old, language.fillers) for old in earlier])
-    if current:
-        together = _strongest(language, _Board(language, joined, current))
-        if (together.level or 0) > (best.level or 0):
-            best = together
     return best
 
 
@@ -225,7 +218,7 @@ def _respelt(language: Language, tokens: Tokens, current: int) -> tuple[list[str
         if parts is None:
             parts = cache[word] = language.speller.resolve(word)
         places.append(len(words))
-        words.extend(parts)
+        words.extend(part for part in parts if part not in language.fillers)
     if len(words) == len(tokens.words):
         return words, tokens.clauses, tokens.sentences, current
     places.append(len(words))

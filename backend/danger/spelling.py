@@ -27,6 +27,7 @@ _TOKEN = re.compile(
 _RUN = re.compile(r"(.)\1{2,}")
 _DOUBLE = re.compile(r"(.)\1+")
 _SENTENCE_END = frozenset("!?\n")
+_MARKS = frozenset(".!?…\n,;:()")
 
 
 @dataclass(slots=True)
@@ -82,8 +83,8 @@ def _category(character: str) -> str:
     return unicodedata.category(character)
 
 
-def tokenise(text: str, fillers: frozenset[str] = frozenset()) -> Tokens:
-    """Split cleaned ``text`` into words, leaving out ``fillers``.
+def tokenise(text: str) -> Tokens:
+    """Split cleaned ``text`` into words; a row of single letters is one word.
 
     Three dots are a pause, not an end: frightened people write that way.
     """
@@ -97,18 +98,18 @@ def tokenise(text: str, fillers: frozenset[str] = frozenset()) -> Tokens:
         letters.clear()
 
     for piece in _TOKEN.findall(text):
-        if not (piece[0].isalnum() or ord(piece[0]) >= 0x2600):
-            spelled_out()
-            ends = not _SENTENCE_END.isdisjoint(piece) or piece == "."
-            starts.append((len(tokens.words), ends))
-        elif piece not in fillers or len(piece) == 1:
+        if len(piece) == 1 and piece.isalpha():
+            letters.append(piece)
             tokens.words.append(piece)
-            if len(piece) == 1 and piece.isalpha():
-                letters.append(piece)
-            else:
-                word = tokens.words.pop()
-                spelled_out()
-                tokens.words.append(word)
+            continue
+        spelled_out()
+        if piece[0].isalnum():
+            tokens.words.append(piece)
+        elif piece[0] in _MARKS:
+            ends = piece == "." or not _SENTENCE_END.isdisjoint(piece)
+            starts.append((len(tokens.words), ends))
+        elif tokens.words[-1:] != [piece]:
+            tokens.words.append(piece)
     spelled_out()
     _mark_starts(tokens, starts)
     return tokens
@@ -159,48 +160,78 @@ def _shorter(word: str) -> Iterator[str]:
         yield word[:i] + word[i + 1 :]
 
 
+def _differ_once(one: str, other: str) -> bool:
+    """Tell whether one letter is wrong, missing or too many, or two have changed places."""
+    if len(one) > len(other):
+        one, other = other, one
+    start = 0
+    while start < len(one) and one[start] == other[start]:
+        start += 1
+    if len(one) < len(other):
+        return len(other) - len(one) == 1 and one[start:] == other[start + 1 :]
+    swapped = one[start + 1 : start + 2] + one[start : start + 1] == other[start : start + 2]
+    return one[start + 1 :] == other[start + 1 :] or (swapped and one[start + 2 :] == other[start + 2 :])
+
+
 class Speller:
     """Finds the lexicon's word behind a typed one.
 
     ``words`` are the lexicon's, ``known`` are ordinary words that look like
     them and are left as they are, ``spellings`` maps a common way to write a
-    word to the word.
+    word to the word.  Words that begin with one of ``begins`` are left alone
+    too.  Of ``mended`` words, and only of those, a wrong letter is forgiven and a
+    missing space found.
     """
 
-    def __init__(self, words: Iterable[str], known: frozenset[str], spellings: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        words: Iterable[str],
+        known: frozenset[str],
+        spellings: Mapping[str, str],
+        begins: Iterable[str] = (),
+        mended: Iterable[str] = (),
+    ) -> None:
         self._words = frozenset(words)
+        self._begins = tuple(begins)
+        self._mended = frozenset(mended)
         self._known = known
         self._spellings = dict(spellings)
         self._folded: dict[str, str] = {}
         self._squeezed: dict[str, str] = {}
-        self._near: dict[str, str] = {}
+        self._near: dict[str, list[str]] = {}
         for word in sorted(self._words):
             if not word.isascii():
                 for heard in _heard(word):
                     self._folded.setdefault(heard, word)
+        for word in sorted(self._mended):
             if len(word) >= 4:
                 self._squeezed.setdefault(squeeze(fold(word)), word)
             if len(word) >= 6:
                 for shorter in _shorter(fold(word)):
-                    self._near.setdefault(shorter, word)
+                    self._near.setdefault(shorter, []).append(word)
 
     def resolve(self, typed: str) -> tuple[str, ...]:
         """Return the lexicon's words for ``typed``: mostly one, more if glued, itself if unknown."""
         if len(typed) > _MAX_WORD:
             typed = _RUN.sub(r"\1", typed)[:_MAX_WORD]
-        for candidate in self._candidates(typed):
+        found = self._plain(typed)
+        if found is not None:
+            return found
+        word = _RUN.sub(r"\1", typed)
+        for candidate in self._candidates(typed, word):
             found = self._plain(candidate)
             if found is not None:
                 return found
-        word = _RUN.sub(r"\1", typed)
+        if not self._mended or fold(word).startswith(self._begins):
+            return (word,)
         return self._misspelt(word) or self._glued(word) or (word,)
 
-    def _candidates(self, typed: str) -> Iterator[str]:
-        yield typed
-        if _RUN.search(typed):
-            yield _RUN.sub(r"\1", typed)
+    @staticmethod
+    def _candidates(typed: str, squeezed: str) -> Iterator[str]:
+        if squeezed != typed:
+            yield squeezed
             yield _RUN.sub(r"\1\1", typed)
-        if any(c.isdigit() or c in "@$" for c in typed) and sum(c.isalpha() for c in typed) >= 2:
+        if not typed.isalpha() and sum(c.isalpha() for c in typed) >= 2:
             yield typed.translate(_LEET)
 
     def _plain(self, word: str) -> tuple[str, ...] | None:
@@ -218,12 +249,14 @@ class Speller:
         folded = fold(word)
         found = self._squeezed.get(squeeze(folded))
         if found is None and len(word) >= 6:
-            for shorter in _shorter(folded):
-                near = self._near.get(shorter)
-                if near is not None and near[0] == word[0] and abs(len(near) - len(word)) <= 1:
-                    found = near
-                    break
+            found = next(self._one_letter_away(folded), None)
         return None if found is None else (found,)
+
+    def _one_letter_away(self, folded: str) -> Iterator[str]:
+        for shorter in _shorter(folded):
+            for near in self._near.get(shorter, ()):
+                if near[0] == folded[0] and _differ_once(fold(near), folded):
+                    yield near
 
     def _glued(self, word: str) -> tuple[str, ...] | None:
         """Split words written without a space, if every part is a known word."""
@@ -244,8 +277,7 @@ class Speller:
         return parts
 
     def _part(self, part: str) -> str | None:
-        if part in self._spellings:
-            return self._spellings[part] if len(part) >= 3 else None
-        if part in self._words:
-            return part
-        return self._folded.get(part) if len(part) >= 4 else None
+        word = self._spellings.get(part, part) if len(part) >= 3 else part
+        if word not in self._mended and len(part) >= 4:
+            word = self._folded.get(part, word)
+        return word if word in self._mended else None
