@@ -16,8 +16,9 @@ What it does before it hands over to Rasa's own `main`:
   `--enable-api`: that API hands out whole conversations.
 * **Model.** `run` loads exactly one model file and refuses one that has been altered since
   `train.py` wrote it. `RASA_MODEL_SHA256`, when set, must match too: an image pins it.
-* **Threads.** BLAS gets one thread and OpenMP two, or the two fight over the cores. Must be
-  set before numpy is imported.
+* **Threads.** One each for BLAS and OpenMP, set before numpy is imported. OpenMP's threads
+  wait for each other by spinning: with two of them and another process on the cores, an
+  embedding that takes 20 ms was seen to take 3 s.
 * **Telemetry** is off.
 """
 
@@ -29,16 +30,17 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import socket
 import sys
 import types
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 MODEL = HERE / "models" / "koll.tar.gz"
+PORT = 5005
+"""Rasa's own default."""
 
-STOOD_IN = frozenset(
-    {"tensorflow", "tensorflow_addons", "tensorflow_hub", "tensorflow_text", "keras", "jax"}
-)
+STOOD_IN = frozenset({"tensorflow", "tensorflow_addons", "tensorflow_hub", "tensorflow_text", "keras", "jax"})
 
 
 class _Nothing(type):
@@ -102,7 +104,7 @@ def stand_in_for_tensorflow() -> bool:
 
 def prepare() -> None:
     """Set what must be set before numpy or Rasa is imported. Safe to call twice."""
-    os.environ.setdefault("OMP_NUM_THREADS", "2")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ["RASA_TELEMETRY_ENABLED"] = "false"
     os.environ.setdefault("SQLALCHEMY_SILENCE_UBER_WARNING", "1")
@@ -142,6 +144,20 @@ def check_model(path: Path) -> None:
             )
 
 
+def check_port(interface: str, port: int) -> None:
+    """Refuse to go on if the port is taken: Sanic would end as if all had gone well.
+
+    Raises:
+        SystemExit: with the address and the system's reason.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((interface, port))
+        except OSError as error:
+            raise SystemExit(f"Cannot listen on {interface}:{port}: {error.strerror}") from None
+
+
 def _option(arguments: list[str], *names: str) -> str | None:
     """The value given for an option, in either spelling (`-m X`, `--model=X`), or None."""
     for position, argument in enumerate(arguments):
@@ -155,7 +171,7 @@ def run_arguments(arguments: list[str]) -> list[str]:
     """Complete the arguments of `rasa run` with this project's safe choices.
 
     Raises:
-        SystemExit: for `--enable-api`, or a model that is missing or altered.
+        SystemExit: for `--enable-api`, a model that is missing or altered, a taken port.
     """
     if "--enable-api" in arguments:
         raise SystemExit("--enable-api is refused: it would hand out whole conversations.")
@@ -169,6 +185,10 @@ def run_arguments(arguments: list[str]) -> list[str]:
         if _option(completed, *names) is None:
             completed += [names[-1], value]
     check_model(Path(_option(completed, "-m", "--model") or ""))
+    check_port(
+        _option(completed, "-i", "--interface") or "",
+        int(_option(completed, "-p", "--port") or PORT),
+    )
     return completed
 
 

@@ -14,6 +14,7 @@ in them.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
@@ -30,6 +31,7 @@ _KNOWN_SAFE = frozenset(
     {
         ("rasa.core.processor", "_load_model"),  # the model's path
         ("rasa.core.processor", "_run_action"),  # the action's name
+        ("rasa.core.processor", "predict_next_with_tracker_if_should"),  # the action's name
         ("rasa.core.processor", "_run_prediction_loop"),  # the random conversation id
         ("root", "serve_application"),  # the address
         ("root", "load_agent_on_start"),
@@ -53,7 +55,10 @@ def describe(error: BaseException) -> str:
     while link is not None and len(parts) < 4:
         frames = traceback.extract_tb(link.__traceback__)[-4:]
         places = " > ".join(f"{_short(f.filename)}:{f.lineno} {f.name}" for f in frames)
-        parts.append(f"{type(link).__name__} at {places or 'unknown place'}")
+        kind = type(link).__name__
+        if isinstance(link, OSError) and link.errno:
+            kind += f" {errno.errorcode.get(link.errno, link.errno)}"
+        parts.append(f"{kind} at {places or 'unknown place'}")
         link = link.__cause__ or link.__context__
     return "; from ".join(parts)
 
@@ -80,9 +85,7 @@ class SafeFormatter(logging.Formatter):
         return f"{self.formatTime(record)} {record.levelname:<7} {place} {told}{failure}"
 
 
-def _last_words(
-    kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
+def _last_words(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt):
         return
     if issubclass(kind, SystemExit):
@@ -91,9 +94,7 @@ def _last_words(
     print(f"Stopped: {describe(error)}", file=sys.stderr)
 
 
-def _structlog_event(
-    logger: Any, method: str, event: dict[str, Any]
-) -> tuple[tuple[str], dict[str, Any]]:
+def _structlog_event(logger: Any, method: str, event: dict[str, Any]) -> tuple[tuple[str], dict[str, Any]]:
     """Reduce a structlog event to its name, if it is a name, and its exception."""
     name = str(event.get("event"))
     error = event.get("exc_info")

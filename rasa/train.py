@@ -58,25 +58,29 @@ def is_current(model: Path, record: Path, made_from: str) -> bool:
         return False
 
 
-def train(directory: Path, log: Path) -> int:
-    """Run Rasa's training into `directory`/koll.tar.gz; its exit code. Output goes to `log`."""
+def run_rasa(root: Path, directory: Path, log: Path) -> int:
+    """Train from `root` into `directory`; the exit code. Rasa's output goes to `log`.
+
+    Prints a line for each part that is trained. Rasa's validation is left to
+    `launcher.py data validate`: here it would warn into a log file and train on.
+    """
     command = [
-        *(sys.executable, str(HERE / "launcher.py"), "train"),
-        *("--config", str(HERE / "config.yml"), "--domain", str(HERE / "domain")),
-        *("--data", str(HERE / "data"), "--out", str(directory)),
+        *(sys.executable, str(HERE / "launcher.py"), "train", "--skip-validation"),
+        *("--config", str(root / "config.yml"), "--domain", str(root / "domain")),
+        *("--data", str(root / "data"), "--out", str(directory)),
         *("--fixed-model-name", "koll"),
     ]
     environment = os.environ | {
         "PYTHONUNBUFFERED": "1",
         "PYTHONHASHSEED": "0",
         "LOG_LEVEL": "INFO",
-        "INTENT_VECTOR_CACHE": str(HERE / ".rasa" / "vectors.npz"),
+        "INTENT_VECTOR_CACHE": str(root / ".rasa" / "vectors.npz"),
     }
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as file:
         process = subprocess.Popen(
             command,
-            cwd=HERE,
+            cwd=root,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -97,36 +101,38 @@ def train(directory: Path, log: Path) -> int:
         return process.wait()
 
 
-def main() -> int:
-    """Train if needed. Exit code 0 when there is a current model afterwards."""
-    parser = argparse.ArgumentParser(description="Train the model if anything changed.")
-    parser.add_argument("--force", action="store_true", help="train even if nothing changed")
-    arguments = parser.parse_args()
-    record = MODEL.with_name("koll.json")
-    made_from = fingerprint()
-    if not arguments.force and is_current(MODEL, record, made_from):
-        print(f"The model is current: {MODEL.relative_to(HERE.parent)}")
+def train(root: Path, log: Path, force: bool = False) -> int:
+    """Make `root`/models/koll.tar.gz current. Exit code 0 if it is, afterwards."""
+    model = root / "models" / MODEL.name
+    record = model.with_name("koll.json")
+    made_from = fingerprint(root)
+    if not force and is_current(model, record, made_from):
+        print(f"The model is current: {model}")
         return 0
     began = time.monotonic()
-    print(f"Training; the details are in {LOG.relative_to(HERE.parent)}", flush=True)
-    MODEL.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=MODEL.parent, prefix=".training-") as directory:
-        code = train(Path(directory), LOG)
-        made = Path(directory) / MODEL.name
+    print(f"Training; the details are in {log}", flush=True)
+    model.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=model.parent, prefix=".training-") as directory:
+        code = run_rasa(root, Path(directory), log)
+        made = Path(directory) / model.name
         if code != 0 or not made.is_file():
-            print("".join(LOG.read_text(encoding="utf-8").splitlines(True)[-TAIL:]))
-            print(f"Training failed; all of it is in {LOG}", file=sys.stderr)
+            print("".join(log.read_text(encoding="utf-8").splitlines(True)[-TAIL:]))
+            print(f"Training failed; all of it is in {log}", file=sys.stderr)
             return code or 1
         told = {"made_from": made_from, "sha256": sha256_of(made)}
         # The record goes first: a model without its record would run unchecked.
         record.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-        made.replace(MODEL)
-    size = MODEL.stat().st_size / 1e6
-    print(
-        f"Trained in {time.monotonic() - began:.0f} s: "
-        f"{MODEL.relative_to(HERE.parent)}, {size:.1f} MB"
-    )
+        made.replace(model)
+    seconds, megabytes = time.monotonic() - began, model.stat().st_size / 1e6
+    print(f"Trained in {seconds:.0f} s: {model}, {megabytes:.1f} MB")
     return 0
+
+
+def main() -> int:
+    """The command line; see the module's docstring."""
+    parser = argparse.ArgumentParser(description="Train the model if anything changed.")
+    parser.add_argument("--force", action="store_true", help="train even if nothing changed")
+    return train(HERE, LOG, parser.parse_args().force)
 
 
 if __name__ == "__main__":

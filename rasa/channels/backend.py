@@ -39,7 +39,7 @@ from rasa.shared.core.constants import (
     USER_INTENT_RESTART,
     USER_INTENT_SESSION_START,
 )
-from rasa.shared.core.events import UserUttered
+from rasa.shared.core.events import UserUttered, deserialise_events
 from rasa.shared.exceptions import RasaException
 from rasa.utils.endpoints import ClientResponseError, EndpointConfig
 from sanic import Blueprint, Sanic, response
@@ -114,17 +114,26 @@ class ActionEndpoint(EndpointConfig):
                 raise
             logger.error("The action server answered %d.", error.status)
             raise ActionsUnavailable from None
-        except (aiohttp.ClientError, OSError, ValueError, asyncio.TimeoutError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             logger.error("No answer from the action server: %s.", type(error).__name__)
             raise ActionsUnavailable from None
-        if not (
-            isinstance(result, dict)
-            and isinstance(result.get("events"), list)
-            and isinstance(result.get("responses"), list)
-        ):
+        if not _is_action_result(result):
             logger.error("The action server's answer is not an action's result.")
             raise ActionsUnavailable
         return result
+
+
+def _is_action_result(result: Any) -> bool:
+    if not isinstance(result, dict):
+        return False
+    for part in ("events", "responses"):
+        entries = result.get(part)
+        if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+            return False
+    try:
+        return len(deserialise_events(result["events"])) == len(result["events"])
+    except Exception:  # whatever an unusual event makes Rasa's parser stumble on
+        return False
 
 
 class Collected(OutputChannel):
@@ -195,9 +204,7 @@ def _turn(body: dict[str, Any]) -> Turn:
         intent, entities = command["intent"], command.get("entities") or {}
         if not isinstance(entities, dict):
             raise _refuse("entities must be an object")
-    if not isinstance(state, (dict, type(None))) or not isinstance(
-        (state or {}).get("slots") or {}, dict
-    ):
+    if not isinstance(state, (dict, type(None))) or not isinstance((state or {}).get("slots") or {}, dict):
         raise _refuse("state must be null or an object with slots")
     return Turn(
         conversation=body["conversation"],
@@ -363,14 +370,10 @@ class BackendInput(InputChannel):
         """
         token = str((credentials or {}).get("token") or "")
         if len(token) < SHORTEST_TOKEN:
-            raise RasaException(
-                f"RASA_TOKEN must be set, to at least {SHORTEST_TOKEN} characters"
-            )
+            raise RasaException(f"RASA_TOKEN must be set, to at least {SHORTEST_TOKEN} characters")
         return cls(token)
 
-    def blueprint(
-        self, on_new_message: Callable[[UserMessage], Awaitable[Any]]
-    ) -> Blueprint:
+    def blueprint(self, on_new_message: Callable[[UserMessage], Awaitable[Any]]) -> Blueprint:
         """The three routes, and what happens when the server starts."""
         blueprint = Blueprint("backend_channel")
 
@@ -429,9 +432,7 @@ class BackendInput(InputChannel):
             raise Refused(503, "not_ready", "no model is ready")
         return self._conversations
 
-    async def _answer(
-        self, request: Request, handle: Callable[[Request], Awaitable[HTTPResponse]]
-    ) -> HTTPResponse:
+    async def _answer(self, request: Request, handle: Callable[[Request], Awaitable[HTTPResponse]]) -> HTTPResponse:
         """Check the token, handle the request, and turn whatever fails into JSON."""
         try:
             given = request.headers.get("Authorization", "").encode("utf-8", "replace")

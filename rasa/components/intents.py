@@ -29,9 +29,7 @@ from components.linear import LinearModel
 logger = logging.getLogger("koll.intents")
 
 
-@DefaultV1Recipe.register(
-    DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True
-)
+@DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
 class LinearIntentClassifier(GraphComponent, IntentClassifier):
     """Gives every message an intent and a full ranking; see `components.linear`.
 
@@ -107,9 +105,7 @@ class LinearIntentClassifier(GraphComponent, IntentClassifier):
         if self._model is None:
             raise RuntimeError("the classifier is neither trained nor loaded")
         for message in messages:
-            probabilities = self._model.probabilities(
-                message.get(TEXT) or "", self._embedding
-            )
+            probabilities = self._model.probabilities(message.get(TEXT) or "", self._embedding)
             ranking = [
                 {
                     INTENT_NAME_KEY: self._model.intents[index],

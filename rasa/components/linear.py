@@ -25,8 +25,9 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ def features(folded: str) -> Iterator[str]:
     words = folded.split()
     for word in words:
         yield f"w{word}"
-    for first, second in zip(words, words[1:], strict=False):
+    for first, second in pairwise(words):
         yield f"w{first} {second}"
     for word in words:
         padded = f" {word} "
@@ -125,9 +126,7 @@ class LinearModel:
             "embedding": self.embedding_name,
             "vocabulary": sorted(self.vocabulary, key=self.vocabulary.__getitem__),
         }
-        (directory / _VOCABULARY).write_text(
-            json.dumps(words, ensure_ascii=False), encoding="utf-8"
-        )
+        (directory / _VOCABULARY).write_text(json.dumps(words, ensure_ascii=False), encoding="utf-8")
         arrays = {
             "idf": self.idf,
             "words_only_sparse": self.words_only.sparse,
@@ -175,9 +174,7 @@ class LinearModel:
             )
 
 
-def weigh(
-    counts: Counter[str], vocabulary: dict[str, int], idf: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def weigh(counts: Counter[str], vocabulary: dict[str, int], idf: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Indices and tf-idf values of one message's known features; the values have length 1."""
     known = [(vocabulary[f], n) for f, n in counts.items() if f in vocabulary]
     indices = np.array([index for index, _ in known], dtype=np.int64)

@@ -85,9 +85,5 @@ def tidy(text: str) -> str:
 
 def fold(tidied: str) -> str:
     """Words of an already tidied text, letters without marks, single spaces between."""
-    bare = "".join(
-        letter
-        for letter in unicodedata.normalize("NFKD", tidied)
-        if not unicodedata.combining(letter)
-    )
+    bare = "".join(letter for letter in unicodedata.normalize("NFKD", tidied) if not unicodedata.combining(letter))
     return " ".join(_WORD.findall(bare))

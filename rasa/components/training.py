@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
@@ -89,9 +91,7 @@ def _vocabulary(counts: Sequence[Counter[str]]) -> tuple[dict[str, int], np.ndar
     return {feature: index for index, feature in enumerate(kept)}, idf
 
 
-def _matrix(
-    counts: Sequence[Counter[str]], vocabulary: dict[str, int], idf: np.ndarray
-) -> csr_matrix:
+def _matrix(counts: Sequence[Counter[str]], vocabulary: dict[str, int], idf: np.ndarray) -> csr_matrix:
     rows = [weigh(count, vocabulary, idf) for count in counts]
     return csr_matrix(
         (
@@ -127,9 +127,10 @@ def _embed(texts: Sequence[str], embedding: Embedding, cache: Path | None) -> np
     if cache is not None and cache.is_file():
         with np.load(cache, allow_pickle=False) as kept:
             known = dict(zip(kept["keys"].tolist(), kept["vectors"], strict=True))
-    for key, text in zip(keys, texts, strict=True):
-        if key not in known:
-            known[key] = embedding.embed([text])[0]
+    missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        made = pool.map(lambda text: embedding.embed([text])[0], missing.values())
+        known.update(zip(missing, made, strict=True))
     vectors = np.vstack([known[key] for key in keys])
     if cache is not None:
         cache.parent.mkdir(parents=True, exist_ok=True)
