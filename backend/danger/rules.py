@@ -103,24 +103,26 @@ class _Board:
 
     def level(self, rule: Rule) -> Level | None:
         """Return the highest level at which ``rule`` speaks in the current message."""
-        ends = 0
+        ends = fresh = 0
         for pattern in rule.patterns:
             if pattern.needs <= self.spans.keys():
-                ends |= self._pattern(pattern)
+                heads, told = self._pattern(pattern)
+                ends |= heads
+                fresh |= told
         if not ends:
             return None
         for cls in rule.unless:
             ends &= ~self._around(self.ends(cls), rule.within, rule.within)
-        raised = self._raised(rule, ends)
-        ends &= self.current
-        found = [self._lowered(rule, raised, Level.A0), self._lowered(rule, ends, rule.level)]
+        fresh &= ends
+        raised = self._raised(rule, ends, fresh)
+        found = [self._lowered(rule, raised, Level.A0), self._lowered(rule, fresh, rule.level)]
         return max((level for level in found if level is not None), default=None)
 
-    def _raised(self, rule: Rule, ends: int) -> int:
+    def _raised(self, rule: Rule, ends: int, fresh: int) -> int:
         raised = 0
         for cls in rule.raised_by:
             near = self.ends(cls)
-            raised |= ends & self.current & self._around(near, rule.within, rule.within)
+            raised |= fresh & self._around(near, rule.within, rule.within)
             raised |= ends & self._around(near & self.current, rule.within, rule.within)
         return raised
 
@@ -165,16 +167,22 @@ class _Board:
             reach |= step
         return reach
 
-    def _pattern(self, pattern: Pattern) -> int:
-        ends = self._row(pattern.rows[0])
+    def _pattern(self, pattern: Pattern) -> tuple[int, int]:
+        """Return where the first row ends near all others, and which of it the current message tells.
+
+        The first row is the statement, which may be denied or be long ago;
+        the others are what it has to stand near.
+        """
+        heads = self._row(pattern.rows[0])
+        fresh = heads & self.current
         for row in pattern.rows[1:]:
             others = self._row(row)
-            if not ends or not others:
-                return 0
-            ends = ends & self._around(others, pattern.near, pattern.near) | others & self._around(
-                ends, pattern.near, pattern.near
-            )
-        return ends
+            if not heads or not others:
+                return 0, 0
+            near = self._around(others, pattern.near, pattern.near)
+            fresh |= heads & self._around(others & self.current, pattern.near, pattern.near)
+            heads &= near
+        return heads, fresh & heads
 
     def _row(self, row: Row) -> int:
         """Return the places where a row ends."""

@@ -248,7 +248,7 @@ class Speller:
             return None
         folded = fold(word)
         found = self._squeezed.get(squeeze(folded))
-        if found is None and len(word) >= 6:
+        if found is None and len(word) >= 5:
             found = next(self._one_letter_away(folded), None)
         return None if found is None else (found,)
 
