@@ -20,7 +20,6 @@ import sqlalchemy as sa
 from alembic.util import CommandError
 from sqlalchemy.orm import Session
 
-from backend.app import create_app
 from backend.booking.service import seed_therapists
 from backend.config import ROOT, Settings, SettingsError, load_settings
 from backend.core import logs, migrate
@@ -41,6 +40,8 @@ _HOURS = re.compile(r"(?P<days>[a-z,]+):(?P<start>\d\d:\d\d)-(?P<end>\d\d:\d\d)"
 
 def serve(_arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT, in one process: it alone writes to SQLite."""
+    from backend.app import create_app  # the web half takes most of the start; only this command needs it
+
     settings = load_settings()
     app = create_app(settings)
     app.config.GRACEFUL_SHUTDOWN_TIMEOUT = _GRACE_SECONDS
@@ -69,20 +70,20 @@ def revise(arguments: argparse.Namespace) -> None:
 
 
 def seed(_arguments: argparse.Namespace) -> None:
-    """Add the example municipality's staff who are missing; their logins go to var/demo-logins.txt."""
+    """Migrate, and add the example municipality's staff; their logins go to var/demo-logins.txt."""
     settings = load_settings()
     municipality = load_municipality(settings.content_dir, settings.municipality)
-    if not municipality.example:
-        print(f"{municipality.name} is no example: nothing is seeded.")
-        return
 
     def work(session: Session) -> list[tuple[str, str]]:
+        if not municipality.example:
+            return []
         added = seed_demo_staff(session, municipality, SystemClock())
         people = session.scalars(sa.select(StaffMember).where(StaffMember.active))
         seed_therapists(session, municipality, {person.login: person for person in people})
         return added
 
     with _database(settings) as database:
+        migrate.upgrade(database.engine)
         added = database.write_now(work)
     if added:
         _keep_logins(municipality, dict(added))
@@ -163,6 +164,9 @@ def _database(settings: Settings) -> Iterator[Database]:
 
 @contextlib.contextmanager
 def _scratch() -> Iterator[Database]:
+    """An empty database, with every feature's tables known."""
+    import backend.app  # noqa: F401
+
     with tempfile.TemporaryDirectory() as directory:
         database = Database(f"sqlite:///{Path(directory) / 'scratch.db'}")
         try:

@@ -213,8 +213,7 @@ def bring_up(running: list[Service]) -> Addresses:
     settings = read_settings()
     where = Addresses.read(settings)
     check_ports(where)
-    steps.run("Database", [PYTHON, "-m", "backend", "migrate"], "backend")
-    steps.run("Example municipality", [PYTHON, "-m", "backend", "seed"], "backend")
+    steps.run("Database, with the example municipality", [PYTHON, "-m", "backend", "seed"], "backend")
     backend, actions, rasa = services(settings, where)
     with step("Backend"):
         backend.start()
