@@ -15,6 +15,7 @@ from sanic_ext import Extend
 from backend.booking.service import BookingDesk
 from backend.chat import pages as chat_pages
 from backend.chat import setup as chat_setup
+from backend.concerns import views as concerns_views
 from backend.concerns.service import ConcernDesk
 from backend.config import Settings
 from backend.core.clock import Clock, SystemClock
@@ -102,7 +103,8 @@ def _register_features(app: Sanic, house: House) -> None:
     watch = DangerWatch(house)
     booking = BookingDesk(house)
     concerns = ConcernDesk(house)
-    journey = Journey.load(house.settings.content_dir)
+    concerns_views.setup(app, house, concerns, watch)
+    journey = Journey(house.settings.content_dir, house.phrases)
     returning = Returning(house, booking, concerns)
     returning_views.setup(app, house, returning)
     journey_views.setup(app, journey)
