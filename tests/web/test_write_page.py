@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from backend.config import Settings
 from backend.core.codes import ReturnCode
 from backend.core.db import Base, Database
 from backend.core.text import STORY_LIMIT
-from tests.conftest import ManualClock
+from tests.conftest import ManualClock, make_settings
 from tests.web.serving import Served, serve
 
 STORY = "Det är <b>jobbigt</b> hemma.\nPappa dricker för mycket öl & säger att allt är mitt fel."
@@ -23,6 +24,14 @@ STORY = "Det är <b>jobbigt</b> hemma.\nPappa dricker för mycket öl & säger a
 
 def tables(database: Database) -> None:
     Base.metadata.create_all(database.engine)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Settings for each of the two databases."""
+    if request.param == "sqlite":
+        return make_settings(tmp_path)
+    return make_settings(tmp_path, database_url=request.getfixturevalue("postgres_server").new_database())
 
 
 @pytest.fixture
