@@ -3,6 +3,7 @@
 One or more YAML files per language.  A file says its ``language`` and any of
 
 ``spellings``  word: the ways it is also written
+``strong``     syllables put in front of any word to make it stronger
 ``mend``       classes whose single words are found with a wrong letter or glued
 ``known``      ordinary words that only look like words of the lexicon
 ``fillers``    words that carry nothing and are skipped
@@ -253,7 +254,7 @@ def _items(node: yaml.Node, path: Path) -> Iterator[tuple[str, _At]]:
 
 # --- building one language --------------------------------------------------
 
-_FIELDS = {"language", "mend", "spellings", "known", "fillers", "classes", "modifiers", "rules"}
+_FIELDS = {"language", "strong", "mend", "spellings", "known", "fillers", "classes", "modifiers", "rules"}
 _RULE_FIELDS = {"category", "level", "say", "raise", "within", "unless", "keep"}
 _MODIFIER_FIELDS = {"class", "before", "after", "to", "across", "beaten_by", "only"}
 
@@ -269,6 +270,7 @@ class _Draft:
         self.steps: dict[int, list[Composite | tuple[int, int]]] = {}
         self.spellings: dict[str, str] = {}
         self.mend: list[tuple[str, _At]] = []
+        self.strong: set[str] = set()
         self.known: set[str] = set()
         self.fillers: set[str] = set()
         self.class_nodes: list[tuple[str, yaml.Node, _At]] = []
@@ -279,7 +281,9 @@ class _Draft:
         for name, (node, at) in top.items():
             if name not in _FIELDS:
                 raise at.error(f"unknown field {name!r}")
-            if name == "mend":
+            if name == "strong":
+                self.strong.update(text for text, _ in _texts(node, path))
+            elif name == "mend":
                 self.mend.extend(_texts(node, path))
             elif name == "spellings":
                 self._read_spellings(node, path)
@@ -313,7 +317,12 @@ class _Draft:
         return Language(
             code=self.code,
             speller=Speller(
-                words, frozenset(self.known | self.fillers), self.spellings, self.tables["begin"], self._mended()
+                words,
+                known=frozenset(self.known | self.fillers),
+                spellings=self.spellings,
+                begins=self.tables["begin"],
+                mended=self._mended(),
+                strong=self.strong,
             ),
             fillers=frozenset(self.fillers),
             words=_frozen(words),

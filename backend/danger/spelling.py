@@ -180,7 +180,7 @@ class Speller:
     them and are left as they are, ``spellings`` maps a common way to write a
     word to the word.  Words that begin with one of ``begins`` are left alone
     too.  Of ``mended`` words, and only of those, a wrong letter is forgiven and a
-    missing space found.
+    missing space found.  A ``strong`` syllable in front of a word is dropped.
     """
 
     def __init__(
@@ -190,10 +190,12 @@ class Speller:
         spellings: Mapping[str, str],
         begins: Iterable[str] = (),
         mended: Iterable[str] = (),
+        strong: Iterable[str] = (),
     ) -> None:
         self._words = frozenset(words)
         self._begins = tuple(begins)
         self._mended = frozenset(mended)
+        self._strong = tuple(strong)
         self._known = known
         self._spellings = dict(spellings)
         self._folded: dict[str, str] = {}
@@ -226,13 +228,15 @@ class Speller:
             return (word,)
         return self._misspelt(word) or self._glued(word) or (word,)
 
-    @staticmethod
-    def _candidates(typed: str, squeezed: str) -> Iterator[str]:
+    def _candidates(self, typed: str, squeezed: str) -> Iterator[str]:
         if squeezed != typed:
             yield squeezed
             yield _RUN.sub(r"\1\1", typed)
         if not typed.isalpha() and sum(c.isalpha() for c in typed) >= 2:
             yield typed.translate(_LEET)
+        for strong in self._strong:
+            if squeezed.startswith(strong) and len(squeezed) >= len(strong) + 3:
+                yield squeezed[len(strong) :]
 
     def _plain(self, word: str) -> tuple[str, ...] | None:
         if word in self._spellings:
