@@ -104,7 +104,7 @@ def staff_add(arguments: argparse.Namespace) -> None:
         meeting_url=arguments.meeting_url,
         hours=[_span(text) for text in arguments.hours],
     )
-    if person.role == Role.THERAPIST and not person.hours:
+    if person.role == Role.THERAPIST.value and not person.hours:
         raise SystemExit("A therapist needs --hours, or nobody can book a time.")
 
     def work(session: Session) -> None:
