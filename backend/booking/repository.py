@@ -43,6 +43,7 @@ _ACTIVE_OF = (
     .with_for_update()
     .execution_options(populate_existing=True)
 )
+_QUEUE_UP = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("holder"), 0)))
 _OCCUPIED = (
     sa.select(_cell.c.therapist_id, _cell.c.cell, _cell.c.booking_id, Booking.state, Booking.hold_until)
     .join(Booking, Booking.id == _cell.c.booking_id)
@@ -135,7 +136,13 @@ def load(session: Session, therapists: Iterable[str], begin: datetime, end: date
 
 
 def active_of(session: Session, holder: str) -> Booking | None:
-    """The holder's hold or booking, locked until the transaction ends."""
+    """The holder's hold or booking, locked until the transaction ends.
+
+    On PostgreSQL the holder is locked too, row or no row: otherwise a second window
+    could wait for a hold, find it replaced, and not see the one that replaced it.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(_QUEUE_UP, {"holder": holder})
     return session.scalar(_ACTIVE_OF, {"holder": holder})
 
 
@@ -166,15 +173,15 @@ def vacate(session: Session, booking_ids: Iterable[str]) -> None:
 def drop_expired(session: Session, booking_ids: Iterable[str], now: datetime) -> list[str]:
     """Cancel those of the holds that are still holds and still expired; returns which.
 
-    Their rows are locked first: a confirmation that is under way at the same moment
-    either finishes before, and keeps its time, or finds its hold gone.
+    Their rows are locked first, so that a confirmation finds its hold either whole or
+    gone. A row that its owner has locked is left alone: the owner is confirming or
+    choosing anew, and two who waited for each other's rows would wait for ever.
     """
     due = list(
         session.scalars(
             sa.select(Booking.id)
             .where(Booking.id.in_(list(booking_ids)), Booking.state == HELD, Booking.hold_until <= now)
-            .order_by(Booking.id)
-            .with_for_update()
+            .with_for_update(skip_locked=True)
         )
     )
     if due:
