@@ -29,8 +29,8 @@ from backend.core.outbox import ConsoleTransport, SmtpTransport, Transport, deli
 from backend.core.schedule import every
 from backend.core.vault import Vault
 from backend.danger.service import DangerWatch
-from backend.journey.service import Journey
 from backend.journey import views as journey_views
+from backend.journey.service import Journey
 from backend.returning import views as returning_views
 from backend.returning.service import Returning
 from backend.web import demo, errors, render, security
@@ -68,7 +68,7 @@ def create_app(
 ) -> Sanic:
     """A Sanic app for one municipality, ready to serve; its database must be migrated already."""
     house = build_house(settings, clock=clock, database=database)
-    app = Sanic(name, config=Config(load_env=False), configure_logging=False)
+    app = Sanic(name, config=Config(env_prefix=None), configure_logging=False)
     app.config.update(
         REQUEST_MAX_SIZE=MAX_BODY,
         REQUEST_TIMEOUT=10,
@@ -76,7 +76,10 @@ def create_app(
         FALLBACK_ERROR_FORMAT="text",
         ACCESS_LOG=False,
         TEMPLATING_PATH_TO_TEMPLATES=str(render.TEMPLATES),
-        OAS_UI_REDOC=False,
+        # The library's own pages load their scripts from elsewhere; ours loads nothing.
+        OAS_UI_DEFAULT="redoc",
+        OAS_PATH_TO_REDOC_HTML=str(render.TEMPLATES / "docs.html"),
+        OAS_UI_REDOC_HTML_TITLE="Koll på läget: chat API",
         OAS_UI_SWAGGER=False,
         OAS_URL_PREFIX="/docs",
         HTTP_AUTO_TRACE=False,

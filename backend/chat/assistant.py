@@ -21,6 +21,10 @@ class AssistantDown(Exception):
     """No usable answer within the deadline."""
 
 
+class TurnFailed(AssistantDown):
+    """The assistant is there and undid this turn. One bad turn does not open the breaker for everybody."""
+
+
 class Button(msgspec.Struct, frozen=True):
     """A button as the assistant names it; the payload never leaves the backend."""
 
@@ -102,6 +106,8 @@ class Assistant:
         try:
             async with asyncio.timeout(self._deadline):
                 return msgspec.json.decode(await self._post("/webhooks/backend/turn", body), type=Reply)
+        except TurnFailed:
+            raise
         except (TimeoutError, httpx.HTTPError, msgspec.MsgspecError, AssistantDown):
             self.up = False
             raise AssistantDown from None
@@ -115,20 +121,19 @@ class Assistant:
             return
 
     async def probe(self) -> bool:
-        """Ask for health; returns whether the assistant has just come back."""
+        """Ask for health, note it and return it."""
         try:
             async with asyncio.timeout(1.0):
                 healthy = (await self._client.get("/webhooks/backend/health")).status_code == 200
         except (TimeoutError, httpx.HTTPError):
             healthy = False
-        came_back = healthy and not self.up
         self.up = healthy
-        return came_back
+        return healthy
 
     async def _post(self, path: str, body: dict[str, Any]) -> bytes:
         async with self._client.stream("POST", path, json=body) as response:
             if response.status_code != 200:
-                raise AssistantDown
+                raise TurnFailed
             received = bytearray()
             async for chunk in response.aiter_bytes():
                 received += chunk

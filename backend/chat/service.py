@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import secrets
+import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -48,6 +49,8 @@ REMEMBERED = 3
 ASSISTANT_READS = 2000
 """Characters of a message that the assistant is given; the whole of it is kept and searched for danger."""
 CATCH_UP = timedelta(minutes=30)
+PAUSES = (2.0, 10.0, 30.0)
+"""Seconds between tries at a message that the assistant, being up, fails at."""
 HIDDEN = "••••••"
 
 _LISTENING_IS_ENOUGH = frozenset({"feelings", "concern", "out_of_scope", "smalltalk"})
@@ -94,6 +97,7 @@ class ChatDesk:
         self._queues: dict[str, tuple[asyncio.Lock, int]] = {}
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._at_work: set[asyncio.Task[Any]] = set()
+        self._tries: dict[str, tuple[int, float]] = {}
 
     async def start(self, reader: Reader, source: str = "") -> Conversation:
         """Begin a chat and greet. Raises `TooMany` when one address starts hundreds a minute."""
@@ -174,10 +178,12 @@ class ChatDesk:
         """Answer what was written while the assistant was away."""
         since = self._house.clock.now() - CATCH_UP
         for chat_id in await self._house.db.read(lambda session: repository.waiting(session, since)):
-            with contextlib.suppress(DomainError):
+            with contextlib.suppress(DomainError, _Unanswered):
                 async with self._queue(chat_id):
                     chat = await self._reopen(chat_id)
-                    await self._answer_waiting(chat)
+                    _, not_before = self._tries.get(chat.unanswered[0], (0, 0.0)) if chat.unanswered else (0, 0.0)
+                    if time.monotonic() >= not_before:
+                        await self._answer_waiting(chat)
 
     async def _greet(self, chat: OpenChat) -> None:
         try:
@@ -238,22 +244,38 @@ class ChatDesk:
         await self._keep(chat, message_id, first + says, reply)
 
     async def _answer_waiting(self, chat: OpenChat) -> OpenChat:
-        """Answer what waits, oldest first, and return the chat as it stands afterwards. Raises `_Unanswered`."""
+        """Answer what waits, oldest first, and return the chat as it stands afterwards. Raises `_Unanswered`.
+
+        What the assistant, being up, has failed at a few times is let go, so that one
+        message it cannot manage does not keep the person's next ones from it.
+        """
         for waiting in chat.unanswered:
-            if waiting == "start":
-                says, reply = await self._ask(chat, None, command={"intent": "start", "entities": {}})
-            else:
-                body = await self._house.db.read(
-                    lambda s, w=waiting, c=chat: repository.visitor_body(s, self._house.vault, c, w)
-                )
-                if body is None:
-                    continue
-                text = body["text"] if body["typed"] else None
-                says, reply = await self._ask(chat, waiting, text=text, command=_command(body["action"]))
-            rest = chat.unanswered[1:]
-            await self._keep(chat, None, says, reply, unanswered=rest)
+            says: list[Say] = []
+            reply = None
+            try:
+                says, reply = await self._ask_again(chat, waiting)
+            except _Unanswered:
+                if not self._assistant.up or self._count_try(waiting) <= len(PAUSES):
+                    raise
+            self._tries.pop(waiting, None)
+            await self._keep(chat, None, says, reply, unanswered=chat.unanswered[1:])
             chat = await self._reopen(chat.id)
         return chat
+
+    async def _ask_again(self, chat: OpenChat, waiting: str) -> tuple[list[Say], Reply | None]:
+        if waiting == "start":
+            return await self._ask(chat, None, command={"intent": "start", "entities": {}})
+        vault = self._house.vault
+        body = await self._house.db.read(lambda session: repository.visitor_body(session, vault, chat, waiting))
+        if body is None:
+            return [], None
+        text = body["text"] if body["typed"] else None
+        return await self._ask(chat, waiting, text=text, command=_command(body["action"]))
+
+    def _count_try(self, waiting: str) -> int:
+        tries = self._tries.get(waiting, (0, 0.0))[0] + 1
+        self._tries[waiting] = (tries, time.monotonic() + PAUSES[min(tries, len(PAUSES)) - 1])
+        return tries
 
     async def _ask(
         self,

@@ -14,7 +14,9 @@ log = logging.getLogger("koll")
 def every(app: Sanic, name: str, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
     """Run ``work`` again and again while the server runs; a failure is logged by its type and tried again."""
 
-    async def loop(_app: Sanic) -> None:
+    tasks: list[asyncio.Task[None]] = []
+
+    async def loop() -> None:
         while True:
             try:
                 await work()
@@ -23,9 +25,11 @@ def every(app: Sanic, name: str, seconds: float, work: Callable[[], Awaitable[ob
             await asyncio.sleep(seconds)
 
     @app.after_server_start
-    async def start(running: Sanic) -> None:
-        running.add_task(loop, name=f"every-{name}")
+    async def start(_app: Sanic) -> None:
+        tasks.append(asyncio.create_task(loop(), name=name))
 
     @app.before_server_stop
-    async def stop(running: Sanic) -> None:
-        await running.cancel_task(f"every-{name}", raise_exception=False)
+    async def stop(_app: Sanic) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import replace
 
 import httpx
@@ -61,24 +62,37 @@ def serve(settings: Settings, clock: Clock | None = None, seed: Callable[[Databa
         seed(database)
     app = create_app(settings, clock=clock, database=database, name=f"test-{next(_NUMBERS)}")
     loop = asyncio.new_event_loop()
-    started, stop = threading.Event(), asyncio.Event()
+    ready: Future[asyncio.Event] = Future()
 
     async def run() -> None:
+        stop = asyncio.Event()
         server = await app.create_server(host="127.0.0.1", port=port, return_asyncio_server=True)
         assert server is not None
         await server.startup()
         await server.before_start()
         await server.after_start()
-        started.set()
+        ready.set_result(stop)
         await stop.wait()
         await server.before_stop()
         server.close()
         await server.wait_closed()
         await server.after_stop()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(run()), daemon=True)
+    def work() -> None:
+        try:
+            loop.run_until_complete(run())
+        except BaseException as error:
+            if ready.done():
+                raise
+            ready.set_exception(error)
+
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    assert started.wait(20), "the server did not start"
+    stop = ready.result(30)
     served = Served(url)
     try:
         yield served
