@@ -38,18 +38,21 @@ WIPE_SECONDS = 2.0
 EMBED_MAX_AGE = 3600
 _WORDS = (
     "by_visitor", "by_assistant", "by_staff", "answers", "sending", "send", "writing", "limited", "human",
-    "new_answer", "not_sent", "not_started", "open_map",
+    "new_answer", "not_sent", "not_started", "open_map", "who_unknown", "who_known",
 )  # fmt: skip
 
 
 class Said(Protocol):
-    """What a desk answers with: messages in the API's shape, and the mode."""
+    """What a desk answers with: messages in the API's shape, the mode, and who writes."""
 
     @property
     def messages(self) -> list[dict[str, Any]]: ...
 
     @property
     def mode(self) -> str: ...
+
+    @property
+    def who(self) -> str | None: ...
 
 
 class Begun(Said, Protocol):
@@ -90,7 +93,7 @@ class Form:
     @classmethod
     def of(cls, request: Request) -> Form:
         """Read leniently: an unknown or missing field is an empty one."""
-        form = request.form or {}
+        form: Mapping[str, Any] = request.form or {}
 
         def one(name: str) -> str:
             value = form.get(name)
@@ -155,9 +158,13 @@ def setup(app: Sanic, house: House, desk: Desk) -> None:
         request.ctx.framable = True
         return await pages.talk(request, framed=True)
 
-    @bp.route(LEAVE_PATH, methods=["GET", "POST"])
+    @bp.post(LEAVE_PATH)
     async def leave(request: Request) -> HTTPResponse:
-        return await pages.leave(request)
+        return await pages.leave(request, Form.of(request).chat)
+
+    @bp.get(LEAVE_PATH)
+    async def left(request: Request) -> HTTPResponse:
+        return await pages.leave(request, "")
 
     @bp.get(f"{LEAVE_PATH}/tom.css")
     async def forget_pages(request: Request) -> HTTPResponse:
@@ -203,12 +210,11 @@ class _Pages:
         kept = form.text if form.choice or form.refresh else ""
         return await self._page(request, framed, reader, chat=chat, said=said, text=kept)
 
-    async def leave(self, request: Request) -> HTTPResponse:
+    async def leave(self, request: Request, token: str) -> HTTPResponse:
         """Wipe the chat and show a blank page that goes on to the neutral site by itself.
 
         A redirect would leave the chat on the screen until the other site answers.
         """
-        token = Form.of(request).chat if request.method == "POST" else ""
         if token:
             self._left.note(token)
             wiping = asyncio.ensure_future(self._wipe(token))
@@ -298,15 +304,18 @@ class _Pages:
     ) -> HTTPResponse:
         phrases = self._house.phrases
         messages = [*(said.messages if said else []), *help_]
-        say = {word: phrases.say(f"chat.{word}", reader) for word in _WORDS}
+        who = said.who if said else None
+        names = {one: phrases.say(f"chat.who.{one}", reader) for one in READERS}
+        say: dict[str, Any] = {word: phrases.say(f"chat.{word}", reader) for word in _WORDS}
         say |= {
             "gone": phrases.say("code.gone", reader),
             "empty": phrases.say("error.empty", reader),
             "free": phrases.say("common.free_call", reader),
             "hidden": phrases.say("common.not_on_bill", reader),
-            "call": phrases.say("page.call", reader, name="{name}", number="{number}"),
+            "call": phrases.say("page.call", reader, name="{name}", spoken="{spoken}", number="{number}"),
             "website": phrases.say("page.website", reader, name="{name}"),
             "words": phrases.say("summary.words", reader),
+            "who": names,
         }
         sentence = phrases.say("chat.left" if problem == "left" else f"error.{problem}", reader) if problem else ""
         today = to_local(self._house.clock.now()).date()
@@ -323,6 +332,9 @@ class _Pages:
             messages=messages,
             newest=_newest(messages),
             mode=said.mode if said else "assistant",
+            who=who,
+            who_names=names,
+            asks_who=who is not None or _newest(messages) > 0,
             text=text,
             form_key=secrets.token_urlsafe(18),
             problem=sentence,

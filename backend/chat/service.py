@@ -32,7 +32,7 @@ from backend.chat.turns import Turn, Turns
 from backend.core import audit, codes, outbox
 from backend.core.errors import ChatExpired, DomainError, MalformedRequest, TooMany, UnknownChoice
 from backend.core.house import House
-from backend.core.reader import Reader
+from backend.core.reader import READERS, Reader
 from backend.core.text import clean
 from backend.core.vault import Vault
 from backend.danger.service import Card, DangerWatch
@@ -58,10 +58,11 @@ _LISTENING_IS_ENOUGH = frozenset({"feelings", "concern", "out_of_scope", "smallt
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Messages in the API's shape and the mode: ``assistant``, ``limited`` or ``human``."""
+    """Messages in the API's shape, the mode (``assistant``, ``limited`` or ``human``) and who writes, if they have said."""
 
     messages: list[dict[str, Any]]
     mode: str
+    who: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Conversation:
     chat: str
     messages: list[dict[str, Any]]
     mode: str
+    who: str | None
 
 
 class ChatDesk:
@@ -116,7 +118,7 @@ class ChatDesk:
         chat = await self._house.db.write(add)
         await self._to_the_end(self._greet(chat))
         answer = await self.history(token)
-        return Conversation(token, answer.messages, answer.mode)
+        return Conversation(token, answer.messages, answer.mode, answer.who)
 
     async def send(
         self, token: str, *, text: str | None = None, choice: str | None = None, key: str | None = None
@@ -139,7 +141,7 @@ class ChatDesk:
         chat = await self._open(token)
         vault = self._house.vault
         stored = await self._house.db.read(lambda session: _read(session, vault, chat))
-        return Answer(stored, self._mode(chat.unanswered))
+        return Answer(stored, self._mode(chat.unanswered), chat.reader.combined)
 
     async def help_despite(self, text: str) -> dict[str, Any]:
         """Help for words that could not be taken as a message: too long, too many, in a chat that is gone."""
@@ -199,7 +201,7 @@ class ChatDesk:
             action = ""
             shown = text or ""
             if choice is not None:
-                offered = await self._house.db.read(
+                offered = self._as_reader(choice, chat.reader) or await self._house.db.read(
                     lambda session: repository.action_of(session, self._house.vault, chat, choice)
                 )
                 if offered is None:
@@ -211,6 +213,13 @@ class ChatDesk:
             if not message.answered:
                 await self._respond(chat, message.id, text, action, code, card)
             return await self._answers_to(chat, message.id)
+
+    def _as_reader(self, choice: str, reader: Reader) -> tuple[str, str] | None:
+        """Title and action of a standing choice, which every chat has: ``who:child_10_12``."""
+        who = choice.removeprefix("who:")
+        if who == choice or who not in READERS:
+            return None
+        return self._house.phrases.say(f"chat.who.{who}", reader), "/set_reader" + json.dumps({"reader": who})
 
     async def _respond(
         self, chat: OpenChat, message_id: str, text: str | None, action: str, code: str | None, card: Card | None
@@ -460,12 +469,12 @@ class ChatDesk:
     async def _answers_to(self, chat: OpenChat, message_id: str) -> Answer:
         vault = self._house.vault
 
-        def read(session: Session) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-            now = repository.reopen(session, vault, chat.id)
-            return _read(session, vault, chat, message_id), now.unanswered if now else ()
+        def read(session: Session) -> tuple[list[dict[str, Any]], OpenChat]:
+            now = repository.reopen(session, vault, chat.id) or chat
+            return _read(session, vault, chat, message_id), now
 
-        stored, unanswered = await self._house.db.read(read)
-        return Answer(stored, self._mode(unanswered))
+        stored, now = await self._house.db.read(read)
+        return Answer(stored, self._mode(now.unanswered), now.reader.combined)
 
     async def _wipe(self, chat_id: str, tag: audit.Tag) -> None:
         now = self._house.clock.now()

@@ -9,7 +9,7 @@ import msgspec
 from sanic import Blueprint, HTTPResponse, Request, Sanic, json
 from sanic_ext import openapi
 
-from backend.chat.service import Answer, ChatDesk
+from backend.chat.service import Answer, ChatDesk, Conversation
 from backend.core.errors import ChatExpired, DomainError, InvalidField, MalformedRequest
 from backend.core.house import House
 from backend.core.reader import READERS, Reader
@@ -26,7 +26,7 @@ class StartRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class SendRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """A typed text, or the id of a choice that was offered: exactly one of them."""
+    """A typed text, or the id of a choice that was offered, or ``who:<reader>``: exactly one of them."""
 
     text: str | None = None
     choice: str | None = None
@@ -62,6 +62,7 @@ _MESSAGES = {
     "properties": {
         "messages": {"type": "array", "items": _MESSAGE},
         "mode": {"type": "string", "enum": ["assistant", "limited", "human"]},
+        "who": {"type": "string", "enum": list(READERS), "nullable": True, "description": "Who writes, if they have said"},
     },
 }
 _STARTED = {"type": "object", "properties": {"chat": {"type": "string"}, **_MESSAGES["properties"]}}  # type: ignore[dict-item]
@@ -113,7 +114,7 @@ def setup(app: Sanic, house: House, desk: ChatDesk) -> None:
             raise InvalidField("invalid", "who")
         reader = Reader.of(body.who, body.lang)  # type: ignore[arg-type]
         begun = await desk.start(reader, source_of(request, house.settings.trusted_proxies))
-        return json({"chat": begun.chat, "messages": begun.messages, "mode": begun.mode}, status=201)
+        return json({"chat": begun.chat, **_shape(begun)}, status=201)
 
     @bp.post("/messages")
     @openapi.definition(
@@ -169,7 +170,11 @@ def setup(app: Sanic, house: House, desk: ChatDesk) -> None:
 
 
 def _json(answer: Answer) -> HTTPResponse:
-    return json({"messages": answer.messages, "mode": answer.mode})
+    return json(_shape(answer))
+
+
+def _shape(answer: Answer | Conversation) -> dict[str, Any]:
+    return {"messages": answer.messages, "mode": answer.mode, "who": answer.who}
 
 
 def _token(request: Request) -> str:

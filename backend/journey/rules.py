@@ -49,9 +49,7 @@ def entrances(reader: Reader) -> tuple[str, ...]:
     return _ENTRANCES_OF.get(reader.band, ENTRANCES)
 
 
-def onward(
-    station: str, following: Sequence[str], track_of: Mapping[str, Track], reader: Reader
-) -> tuple[str, ...]:
+def onward(station: str, following: Sequence[str], track_of: Mapping[str, Track], reader: Reader) -> tuple[str, ...]:
     """The next stations to offer as buttons: the reader's own track first, few, never the station itself.
 
     ``following`` is the content's order, which is kept within each group.

@@ -9,10 +9,10 @@ import msgspec
 
 from backend.core.content import ContentError, read_yaml
 from backend.core.municipality import Strict
-from backend.core.reader import BANDS, Reader
+from backend.core.reader import BANDS, Band, Reader
 from backend.journey.rules import ENTRANCES, PARTS, Track
 
-UNKNOWN_READS = "10-12"
+UNKNOWN_READS: Band = "10-12"
 """A reader who has not said their age gets words that fit a twelve-year-old."""
 
 

@@ -52,6 +52,7 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+/** Put values in the places of a phrase. */
 const fill = (pattern, values) => pattern.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 
 function phoneIcon() {
@@ -63,12 +64,12 @@ function badge(text, kind = "") {
   return element("span", { class: `badge${kind}` }, text);
 }
 
-function contact(line) {
+function contact(line, urgent) {
   const marks = element("span", { class: "contact-marks" });
   if (line.hours) marks.append(badge(line.hours, " badge-good"));
   if (line.free) marks.append(badge(words.free));
   if (line.hidden_on_bill) marks.append(badge(words.hidden));
-  const label = line.spoken ? fill(words.call, { name: line.name, number: line.spoken }) : null;
+  const label = line.spoken ? fill(words.call, { name: line.name, spoken: line.spoken, number: line.number }) : null;
   let number = null;
   if (line.tel) number = element("a", { class: "contact-number", href: `tel:${line.tel}`, "aria-label": label }, phoneIcon(), line.number);
   else if (line.number) number = element("strong", {}, line.number);
@@ -78,9 +79,14 @@ function contact(line) {
     element("span", { class: "contact-name" }, line.name),
     number,
     marks,
-    line.note ? element("span", { class: "contact-note" }, line.note) : null,
-    line.url ? outward(line.url, fill(words.website, { name: line.name }), "contact-link") : null,
+    line.note && !urgent ? element("span", { class: "contact-note" }, line.note) : null,
+    line.url && !urgent ? outward(line.url, fill(words.website, { name: line.name }), "contact-link") : null,
   );
+}
+
+/** Urgent numbers stand without explanations, so that they fit on the smallest screen. */
+function contacts(lines, urgent = false) {
+  return element("ul", { class: `contacts${urgent ? " contacts-urgent" : ""}` }, ...lines.map((line) => contact(line, urgent)));
 }
 
 function outward(url, title, className) {
@@ -102,7 +108,7 @@ function codeWords(list) {
 
 function cardOf({ kind, card = {} }) {
   const made = [];
-  if (card.lines?.length) made.push(element("ul", { class: "contacts" }, ...card.lines.map(contact)));
+  if (card.lines?.length) made.push(contacts(card.lines, kind === "safety_check"));
   if (card.links?.length) {
     const links = card.links.map((link) => outward(link.url, link.title, "button button-secondary"));
     made.push(element("p", { class: "row" }, ...links));
@@ -127,9 +133,10 @@ function messageElement(message) {
       element("p", { class: "said", dir: "auto" }, message.card.text),
     );
   } else if (message.text) {
-    bubble.append(element("p", { class: urgent ? "said say" : "said", dir: "auto" }, message.text));
+    bubble.append(element("p", { class: "said", dir: "auto" }, message.text));
   }
-  bubble.append(...cardOf(message));
+  if (urgent) bubble.prepend(contacts(message.card?.lines ?? [], true));
+  else bubble.append(...cardOf(message));
   const made = element(
     "div",
     { class: `message by-${author} kind-${kind}`, "data-id": id, tabindex: "-1" },
@@ -281,6 +288,7 @@ async function start() {
   begun();
   append(first.messages);
   setMode(first.mode);
+  setWho(first.who);
 }
 
 let starting = null;
@@ -298,7 +306,15 @@ async function sync() {
   const answer = await call("GET", "/api/chats");
   const added = merge(answer.messages);
   setMode(answer.mode);
+  setWho(answer.who);
   return added;
+}
+
+/** Who writes, as far as it has been said; asked for lightly once something has been written. */
+function setWho(who) {
+  const asked = part("who");
+  part("who-is").textContent = who ? fill(words.who_known, { who: words.who[who] }) : words.who_unknown;
+  asked.hidden = !who && !log.querySelector(".by-visitor");
 }
 
 function setMode(next) {
@@ -385,6 +401,7 @@ async function send(body, shown, from) {
     const answers = append(answer.messages.filter((one) => one.author !== "visitor"));
     closeOldChoices();
     setMode(answer.mode);
+    setWho(answer.who);
     show([mine, ...answers]);
     if (limitedBefore && mode === "assistant") show(await sync());
     return answers;
@@ -413,6 +430,7 @@ async function sendText() {
 }
 
 async function choose(button) {
+  part("who").open = false;
   const answers = await send({ choice: button.value }, button.textContent.trim(), button.closest(".message"));
   // The pressed button is closed now; keep a keyboard's place at the answer.
   if (answers.length) answers[0].focus({ preventScroll: true });
@@ -430,14 +448,13 @@ composer.addEventListener("submit", async (event) => {
   const button = event.submitter;
   if (button?.name === "choice") await choose(button);
   else if (button?.name === "refresh") await sync().then(show, (error) => complain(error instanceof Refused ? error.message : words.not_sent));
-  else if (button?.name === "begin" && !field.value.trim()) await begin();
+  else if (button?.name === "begin" && !field.value.trim()) await begin().then(() => field.focus({ preventScroll: true }));
   else await sendText();
 });
 
 async function begin() {
   try {
     await started();
-    field.focus({ preventScroll: true });
   } catch (error) {
     if (!leaving.signal.aborted) complain(error instanceof Refused ? error.message : words.not_started);
   }
