@@ -94,6 +94,9 @@ class ActionAnswer(Action):
         self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
     ) -> list[EventType]:
         turn = Turn(tracker)
+        if turn.loop and turn.intent == "out_of_scope":
+            # Far from anything the assistant knows: an answer that did not fit.
+            return missed(dispatcher, turn)
         after = words.words("next")["after"].get(turn.intent, [])
         buttons = None if turn.loop else turn.buttons(after)
         say(dispatcher, f"utter_{turn.intent}", turn, buttons)
@@ -237,9 +240,12 @@ class ActionDefaultFallback(ActionNotUnderstood):
 def _guess(dispatcher: CollectingDispatcher, turn: Turn) -> None:
     titles = words.words("titles")
     guesses = [r["name"] for r in turn.ranking if r["name"] in titles][:2]
+    if not guesses:
+        buttons = [*turn.main_buttons, turn.button("human")]
+        say(dispatcher, "utter_no_guess", turn, buttons)
+        return
     buttons = [{"title": titles[name][turn.lang], "payload": f"/{name}"} for name in guesses]
-    buttons += turn.buttons(["else", "human"])
-    say(dispatcher, "utter_guess", turn, buttons)
+    say(dispatcher, "utter_guess", turn, [*buttons, *turn.buttons(["else", "human"])])
 
 
 def missed(dispatcher: CollectingDispatcher, turn: Turn) -> list[EventType]:
@@ -270,13 +276,13 @@ class ActionAct(Action):
             if turn.requested == "words" and turn.intent == "affirm":
                 return []
             return missed(dispatcher, turn)
-        if turn.intent == "affirm":
-            means = words.words("next")["yes_means"]
-            for response in turn.heard_last:
-                if response in means:
-                    return [FollowupAction(START_OF[means[response]])]
-        before = list(turn.ran_before())
-        if turn.intent == "unsure" and before and "action_hear" in before[0]:
+        means = words.words("next")["yes_means"]
+        meant = next((means[said] for said in turn.heard_last if said in means), None)
+        if meant and turn.intent == "affirm":
+            return [FollowupAction(START_OF[meant])]
+        before = next(turn.ran_before(), set())
+        if "action_hear" in before and turn.typed and not meant:
+            # A short word to an open question: they are still telling.
             return await ActionHear().run(dispatcher, tracker, domain)
         known = ("affirm", "deny", "unsure", "skip")
         response = "utter_okay" if turn.intent in known else "utter_nothing_open"

@@ -22,7 +22,7 @@ from actions.steps import (
     safe_contact,
     yes_no,
 )
-from actions.turn import Turn, say, trouble
+from actions.turn import SURE, Turn, say, trouble
 
 MORE = "more"
 """The slot id of the "more times" choice."""
@@ -156,21 +156,38 @@ class ValidateBookingForm(StepForm):
         }
 
     async def anywhere(self, dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
+        if turn.pressed:
+            return await self._pressed_anywhere(dispatcher, turn)
+        if turn.requested in ("time", "channel", "if_other", "booking_change"):
+            return None
         lists = words.words("answers")
-        if turn.pressed and turn.intent == "choose_time":
+        if turn.intent == "choose_time" and turn.confidence >= SURE:
+            times = words.wished(turn.typed, turn.slot("offered") or []).times
+            return await held(dispatcher, turn, times[0]["slot"]) if len(times) == 1 else None
+        if turn.intent == "choose_channel" and turn.confidence >= SURE:
+            return self._new_channel(turn, words.first_of(turn.typed, lists["channel"]))
+        if turn.intent == "change" and turn.requested != "booking_ok":
+            return self._changed(words.first_of(turn.typed, lists["change"]))
+        return None
+
+    async def _pressed_anywhere(
+        self, dispatcher: CollectingDispatcher, turn: Turn
+    ) -> Slots | None:
+        """A button counts when it is pressed, however far up it stands on the screen."""
+        if turn.intent == "choose_time":
             slot = turn.entities.get("slot")
             if slot == MORE:
                 return self._more(turn)
             return await held(dispatcher, turn, slot) if slot else None
-        if turn.requested in ("time", "channel", "booking_change"):
-            return None
-        if turn.intent == "choose_channel" and (turn.pressed or turn.requested != "if_other"):
-            channel = choice(turn, "choose_channel", "channel", lists["channel"])
-            if channel and channel != turn.slot("channel"):
-                return {"channel": channel, "phone": None, "call_ok": None}
-        if turn.intent == "change" and turn.requested != "booking_ok":
-            return self._changed(choice(turn, "change", "what", lists["change"]))
+        if turn.intent == "choose_channel" and turn.requested != "channel":
+            return self._new_channel(turn, turn.entities.get("channel"))
         return None
+
+    @staticmethod
+    def _new_channel(turn: Turn, channel: str | None) -> Slots | None:
+        if channel not in words.words("answers")["channel"] or channel == turn.slot("channel"):
+            return None
+        return {"channel": channel, "phone": None, "call_ok": None}
 
     async def _time(self, dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
         if turn.pressed:

@@ -31,7 +31,7 @@ from actions.steps import (
 )
 from actions.turn import SURE, Turn, say, show, trouble
 
-TOLD_WORDS = 8
+TOLD_WORDS = 12
 """From so many words on, the message that asked to tell something is itself a story."""
 
 

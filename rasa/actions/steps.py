@@ -155,25 +155,38 @@ def contact_slots(slots: Slots) -> list[str]:
     return names if slots.get("call_ok") != "no" else names[:2]
 
 
+def has_number(turn: Turn) -> bool:
+    """Whether a typed message may hold a phone number; the backend knows if it is one."""
+    return turn.message is not None and sum(c.isdigit() for c in turn.typed) >= 5
+
+
+async def kept_number(dispatcher: CollectingDispatcher, turn: Turn) -> Slots:
+    """Let the backend keep the number in this message, and say back what it kept."""
+    try:
+        contact = await turn.backend.contact(turn.message or "")
+    except BackendRefused:
+        return miss(dispatcher, turn, "utter_retry__phone")
+    except BackendDown:
+        trouble(dispatcher, turn, "stop")
+        return {"misses": turn.slot("misses")}
+    dispatcher.utter_message(response="utter_phone_noted", display=contact["display"])
+    return {"phone": {"message": turn.message, "display": contact["display"]}}
+
+
 def contact_steps(way: str) -> dict[str, Step]:
     """The steps of `contact_slots`. `way` is the slot that says phone, emptied if unsafe."""
 
     async def phone(dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
+        if has_number(turn):
+            return await kept_number(dispatcher, turn)
         if turn.intent == "skip" or (turn.typed and words.yes_no(turn.typed) == "no"):
             return {way: None, "phone": None}
-        if sum(c.isdigit() for c in turn.typed) < 5 or turn.message is None:
-            return None
-        try:
-            contact = await turn.backend.contact(turn.message)
-        except BackendRefused:
-            return miss(dispatcher, turn, "utter_retry__phone")
-        except BackendDown:
-            trouble(dispatcher, turn, "stop")
-            return {"misses": turn.slot("misses")}
-        dispatcher.utter_message(response="utter_phone_noted", display=contact["display"])
-        return {"phone": {"message": turn.message, "display": contact["display"]}}
+        return None
 
     async def call_ok(dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
+        if has_number(turn):
+            # The number once more, or another one.
+            return await kept_number(dispatcher, turn)
         answer = yes_no(turn)
         if answer == "no":
             dispatcher.utter_message(response="utter_call_not_safe")

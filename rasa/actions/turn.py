@@ -157,7 +157,7 @@ def say(
         directive = {"interruption": True}
     dispatcher.utter_message(
         response=response,
-        buttons=[] if turn.loop and buttons is None else buttons or [],
+        buttons=buttons or [],
         json_message=directive,
         **values,
     )

@@ -185,10 +185,11 @@ def _clock(text: str) -> tuple[int, int | None] | None:
 
 
 def title(entry: Mapping[str, Any], lang: str, band: str | None) -> str:
-    """A button's title in a language and, in Swedish, for a band."""
+    """A button's title in a language and, in Swedish, for a band; a parent is an adult."""
     if lang == "en":
         return str(entry["en"])
-    return str(entry.get(band or "", entry["sv"]))
+    adult = entry.get("adult", entry["sv"]) if band == "parent" else entry["sv"]
+    return str(entry.get(band or "", adult))
 
 
 @dataclass(frozen=True)
