@@ -22,7 +22,7 @@ A pattern is a row of words and ``<CLASSES>``: neighbours follow each other,
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -128,6 +128,13 @@ class Language:
     end_sizes: tuple[int, ...]
     steps: tuple[Composite | tuple[int, int], ...]
     rules: tuple[Rule, ...]
+
+    def may_speak(self, forms: frozenset[str]) -> bool:
+        """Tell whether any of the words, in their plain ``forms``, may be one of this language's."""
+        ends = tuple(self.ends)
+        return self.speller.knows_any(forms) or any(
+            form.endswith(ends) or any(middle in form for middle in self.middles) for form in forms
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -482,7 +489,9 @@ class _Draft:
             raised_by=self._optional(fields.get("raise")),
             within=_number(*fields["within"], at.path) if "within" in fields else 8,
             unless=self._optional(fields.get("unless")),
-            modifiers=self._kept(fields.get("keep"), [m for m in modifiers if category in (m.categories or {category})]),
+            modifiers=self._kept(
+                fields.get("keep"), [m for m in modifiers if category in (m.categories or {category})]
+            ),
         )
 
     def _optional(self, field: tuple[yaml.Node, _At] | None) -> tuple[int, ...]:

@@ -8,9 +8,9 @@ nothing to backtrack.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from backend.danger.levels import Level
+from backend.danger.levels import Level as Level
 from backend.danger.lexicon import Composite, Language, Lexicon, Modifier, Pattern, Row, Rule
-from backend.danger.spelling import Tokens, clean, fold, tokenise
+from backend.danger.spelling import Tokens, clean, fold, plain_forms, tokenise
 
 _REMEMBERED = 3  # messages
 _FRAGMENT = 5  # words: only a message this short is read as the rest of an earlier one
@@ -47,11 +47,13 @@ def assess(lexicon: Lexicon, text: str, previous: Sequence[str] = (), lang: str 
     earlier = [tokenise(clean(old[-_TAIL:])) for old in previous[-_REMEMBERED:]]
     joined, current = _joined(message, earlier)
     best = NOTHING
+    forms = plain_forms(joined.words)
     for language in sorted(lexicon.languages, key=lambda one: one.code != lang):
+        if not language.may_speak(forms):
+            continue
         found = _strongest(language, _Board(language, message, 0))
         if current:
-            together = _strongest(language, _Board(language, joined, current))
-            found = max(found, together, key=lambda one: one.level or 0)
+            found = max(found, _together(language, joined, current), key=lambda one: one.level or 0)
         if (found.level or 0) > (best.level or 0):
             best = found
     return best
@@ -74,6 +76,16 @@ def _joined(now: Tokens, earlier: list[Tokens]) -> tuple[Tokens, int]:
         current += size
         follower = old
     return Tokens(words, clauses, sentences), current
+
+
+def _together(language: Language, joined: Tokens, current: int) -> Assessment:
+    """Return what the last message adds to the earlier ones: danger that they did not tell alone."""
+    before = Tokens(joined.words[:current], joined.clauses, joined.sentences)
+    known = _strongest(language, _Board(language, before, 0))
+    if known.level is not None and len(joined.words) - current > _FRAGMENT:
+        return NOTHING
+    together = _strongest(language, _Board(language, joined, current))
+    return together if (together.level or 0) > (known.level or 0) else NOTHING
 
 
 def _strongest(language: Language, board: "_Board") -> Assessment:
@@ -224,9 +236,10 @@ def _respelt(language: Language, tokens: Tokens, current: int) -> tuple[list[str
     for word in tokens.words:
         parts = cache.get(word)
         if parts is None:
-            parts = cache[word] = language.speller.resolve(word)
+            parts = tuple(part for part in language.speller.resolve(word) if part not in language.fillers)
+            cache[word] = parts
         places.append(len(words))
-        words.extend(part for part in parts if part not in language.fillers)
+        words += parts
     if len(words) == len(tokens.words):
         return words, tokens.clauses, tokens.sentences, current
     places.append(len(words))

@@ -143,6 +143,12 @@ def squeeze(word: str) -> str:
     return _DOUBLE.sub(r"\1", word)
 
 
+def plain_forms(words: Iterable[str]) -> frozenset[str]:
+    """Return the distinct ``words``, also without repeated letters and without rings and dots."""
+    distinct = {form for word in set(words) for form in (word, _RUN.sub(r"\1", word), _RUN.sub(r"\1\1", word))}
+    return frozenset(distinct | {fold(word) for word in distinct})
+
+
 def _heard(word: str) -> Iterator[str]:
     """Ways to write ``word`` on a keyboard without å, ä and ö, or by ear."""
     yield fold(word)
@@ -212,6 +218,15 @@ class Speller:
                 for shorter in _shorter(fold(word)):
                     self._near.setdefault(shorter, []).append(word)
 
+    def knows_any(self, forms: frozenset[str]) -> bool:
+        """Tell whether one of ``forms`` may be a word of this speller; always if it mends words."""
+        return bool(self._mended) or not (
+            self._words.isdisjoint(forms)
+            and forms.isdisjoint(self._spellings)
+            and forms.isdisjoint(self._folded)
+            and not any(form.startswith(self._begins) for form in forms)
+        )
+
     def resolve(self, typed: str) -> tuple[str, ...]:
         """Return the lexicon's words for ``typed``: mostly one, more if glued, itself if unknown."""
         if len(typed) > _MAX_WORD:
@@ -267,11 +282,11 @@ class Speller:
         if len(word) < 6 or not word.isalpha():
             return None
         best: list[tuple[str, ...] | None] = [()] + [None] * len(word)
-        for end in range(2, len(word) + 1):
-            for start in range(max(0, end - 16), end - 1):
-                before = best[start]
-                if before is None:
-                    continue
+        for start in range(len(word) - 1):
+            before = best[start]
+            if before is None:
+                continue
+            for end in range(start + 2, min(start + 16, len(word)) + 1):
                 part = self._part(word[start:end])
                 if part is not None and (best[end] is None or len(before) + 1 < len(best[end] or ())):
                     best[end] = (*before, part)
