@@ -33,6 +33,7 @@ from backend.journey import views as journey_views
 from backend.journey.service import Journey
 from backend.returning import views as returning_views
 from backend.returning.service import Returning
+from backend.staff import views as staff_views
 from backend.web import demo, errors, render, security
 from backend.web import help as help_page
 
@@ -115,6 +116,7 @@ def _register_features(app: Sanic, house: House) -> None:
     chat_pages.setup(app, house, desk)
     help_page.setup(app, house)
     demo.setup(app)
+    staff_views.setup(app, house, booking, concerns)
     every(app, "holds", HOUSEKEEPING_SECONDS, booking.release_expired)
     every(app, "purge", HOUSEKEEPING_SECONDS, booking.purge)
 
