@@ -13,7 +13,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import Any
 
-from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
+from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from sanic import Blueprint, HTTPResponse, Request, Sanic
@@ -45,7 +45,7 @@ _RECEIPT = re.compile(r"[0-9a-f]{24}")
 _SHOWN = re.compile(r"(?:sv|en):[a-z0-9-]{1,12}:[0-9a-f]{12}")
 # A whole school may share one address, so a source may send many; the total keeps a flood out of the queue.
 _PER_SOURCE = RateLimitItemPerMinute(60, 15)
-_IN_ALL = RateLimitItemPerSecond(10)
+_IN_ALL = RateLimitItemPerMinute(240)
 
 
 @dataclass(frozen=True, slots=True)

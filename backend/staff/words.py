@@ -1,0 +1,111 @@
+"""What the staff pages call things: days, clocks, readers and dangers, from the phrases."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from backend.concerns.service import SAFE_ANSWERS, Clock, ConcernRow, Deed
+from backend.core.clock import to_local
+from backend.core.house import House
+from backend.core.phone import written_out
+from backend.core.reader import READERS, Reader
+
+
+class StaffWords:
+    """Turns values into Swedish for the templates; every word comes from ``content/``."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._say = house.phrases.say
+
+    def unit(self, unit_id: str) -> str:
+        """A unit's name, or its id when it is no longer in the file."""
+        units = {unit.id: unit.name for unit in self._house.municipality.units}
+        return units.get(unit_id, unit_id)
+
+    def today(self) -> date:
+        """The local date."""
+        return to_local(self._house.clock.now()).date()
+
+    def day(self, day: date) -> str:
+        """``i dag``, ``i går``, ``i morgon``, else ``onsdag 9 december``."""
+        distance = (day - self.today()).days
+        near = {-1: "staff.yesterday", 0: "common.today", 1: "common.tomorrow"}.get(distance)
+        return self._say(near) if near else self.long_day(day)
+
+    def long_day(self, day: date) -> str:
+        """``onsdag 9 december``; with the year when it is another one."""
+        named = self._say(
+            "common.dated",
+            None,
+            weekday=self._say("common.weekdays").split()[day.weekday()],
+            number=day.day,
+            month=self._say("common.months").split()[day.month - 1],
+        )
+        return named if day.year == self.today().year else f"{named} {day.year}"
+
+    def time(self, instant: datetime) -> str:
+        """``09.05`` on the wall in Stockholm."""
+        return to_local(instant).strftime("%H.%M")
+
+    def moment(self, instant: datetime) -> str:
+        """``i dag kl. 09.05``."""
+        return self._say("staff.moment", None, day=self.day(to_local(instant).date()), time=self.time(instant))
+
+    def who(self, who: str | None, band: str | None) -> str:
+        """Role and age band, as far as they have been told."""
+        combined = next((key for key in READERS if _pair(key) == (who, band)), "unknown")
+        return self._say(f"staff.who.{combined}")
+
+    def danger(self, row: ConcernRow) -> str:
+        """The word rules' finding in plain words, or an empty string."""
+        if row.danger_level is None:
+            return ""
+        level = self._say(f"concern_level.{row.danger_level}")
+        key = f"concern_category.{row.danger_category}"
+        return f"{level}: {self._say(key)}" if key in self._house.phrases.keys() else level
+
+    def clock(self, clock: Clock) -> str:
+        """``Skyddsbedömning senast i dag`` and the like; a passed one says so in words."""
+        name = self._say(f"staff.clock.{clock.name}")
+        if clock.late:
+            return self._say("staff.clock.late", None, name=name, day=self.day(clock.due), days=self._days(-clock.days_left))
+        if clock.days_left < 0:
+            return self._say("staff.clock.passed", None, name=name, day=self.day(clock.due))
+        if clock.days_left <= 1:
+            return self._say("staff.clock.soon", None, name=name, day=self.day(clock.due))
+        return self._say("staff.clock.later", None, name=name, day=self.day(clock.due), days=self._days(clock.days_left))
+
+    def target(self, clock: Clock) -> str:
+        """The working day to aim for when the last day is a closed one, else an empty string."""
+        if clock.target == clock.due:
+            return ""
+        return self._say("staff.clock.target", None, day=self.day(clock.target))
+
+    def urgency(self, clock: Clock) -> str:
+        """``late``, ``today``, ``soon`` (within three days) or ``calm``, for the look of the words."""
+        if clock.late:
+            return "late"
+        if clock.days_left <= 0:
+            return "today" if clock.days_left == 0 else "calm"
+        return "soon" if clock.days_left <= 3 else "calm"
+
+    def deed(self, deed: Deed) -> str:
+        """One line of a concern's history, without its time."""
+        return self._say(f"staff.history.{deed.tag.rpartition(':')[2]}", None, name=deed.name)
+
+    def phone(self, number: str) -> str:
+        """A stored number as it is written in Sweden."""
+        return written_out(number)
+
+    def answer(self, key: str, value: str) -> str:
+        """A fixed answer in words, a free one as it stands."""
+        return self._say(f"common.{value}") if key in SAFE_ANSWERS else value
+
+    def _days(self, count: int) -> str:
+        return self._say("staff.one_day") if count == 1 else self._say("staff.days", None, count=count)
+
+
+def _pair(combined: str) -> tuple[str | None, str | None]:
+    reader = Reader.of(combined)
+    return reader.who, reader.band
