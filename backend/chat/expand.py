@@ -25,6 +25,8 @@ from backend.journey.service import Journey
 
 CONSENT_VERSION = "2026-11-21"
 """Changes when the words of ``consent.text`` do; stored with what was written after them."""
+_ROWS = {"label": "when", "channel": "how", "therapist": "who"}
+"""Facts that a summary calls something else than the assistant does."""
 MORE_TIMES = '/choose_time{"slot":"more"}'
 
 
@@ -123,9 +125,9 @@ class Expander:
         safe = given.pop("safe", None) or {}
         given |= {key: value for key, value in safe.items() if value}
         rows = [
-            {"label": self._say(f"summary.{key}", reader), "value": await self._value(key, value, chat, reader)}
+            {"label": self._say(f"summary.{name}", reader), "value": await self._value(key, value, chat, reader)}
             for key, value in given.items()
-            if value and f"summary.{key}" in self._house.phrases.keys()
+            if value and f"summary.{(name := _ROWS.get(key, key))}" in self._house.phrases.keys()
         ]
         words = await self._words(chat, directive.get("parts") or [])
         return Say(

@@ -352,7 +352,7 @@ class ChatDesk:
             card = self._watch.emergency(arguments[1] if len(arguments) > 1 else "", reader)
             says = [self._danger(card, chat, message_id)]
         elif name == "safe":
-            says = [Say("text", "safety_check", say("safety_check.no_reply", reader), None, self._ways_on(reader))]
+            says = [Say("text", "safety_check", say("safety_check.no_reply", reader), None, self._ways_on(chat))]
         elif name == "mistaken":
             await self._mistaken(chat, message_id, arguments[0])
             return
@@ -391,14 +391,17 @@ class ChatDesk:
                 (say(f"common.{word}", reader), f"!safe {word} {card.category}") for word in ("yes", "no", "unsure")
             )
             return Say("safety_check", "safety_check", card.text, card.as_json(), answers + mistaken)
-        ways_on = self._ways_on(reader) if chat.state.loop is None else ()
+        ways_on = self._ways_on(chat)
         if card.kind == "serious":
             return Say("contacts", "concern", card.text, card.as_json(), ways_on)
         text = f"{card.text} {say('emergency.still_here', reader)}" if not reader.grown_up else card.text
         return Say("emergency", "emergency", text, card.as_json(), ways_on + mistaken)
 
-    def _ways_on(self, reader: Reader) -> tuple[tuple[str, str], ...]:
-        say = self._house.phrases.say
+    def _ways_on(self, chat: OpenChat) -> tuple[tuple[str, str], ...]:
+        """A person to talk to, or a place to tell; in the middle of a form the open question stands instead."""
+        if chat.state.loop is not None:
+            return ()
+        say, reader = self._house.phrases.say, chat.reader
         return ((say("emergency.talk", reader), "/booking"), (say("emergency.tell", reader), "/concern"))
 
     def _limited(self, key: str, reader: Reader) -> Say:
