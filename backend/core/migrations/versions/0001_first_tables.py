@@ -169,6 +169,21 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_chat_message_reply_to"), ["reply_to"], unique=False)
 
     op.create_table(
+        "staff_session",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("staff_id", sa.String(), nullable=False),
+        sa.Column("created_at", backend.core.db.Instant(timezone=True), nullable=False),
+        sa.Column("seen_at", backend.core.db.Instant(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["staff_id"], ["staff_member.id"], name=op.f("fk_staff_session_staff_id_staff_member"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_staff_session")),
+    )
+    with op.batch_alter_table("staff_session", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_staff_session_seen_at"), ["seen_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_staff_session_staff_id"), ["staff_id"], unique=False)
+
+    op.create_table(
         "therapist",
         sa.Column("staff_id", sa.String(), nullable=False),
         sa.Column("channels", sa.String(), nullable=False),
@@ -275,6 +290,11 @@ def downgrade() -> None:
 
     op.drop_table("booking")
     op.drop_table("therapist")
+    with op.batch_alter_table("staff_session", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_staff_session_staff_id"))
+        batch_op.drop_index(batch_op.f("ix_staff_session_seen_at"))
+
+    op.drop_table("staff_session")
     with op.batch_alter_table("chat_message", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_chat_message_reply_to"))
 
