@@ -31,6 +31,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+from jsonschema.validators import validator_for
+from rasa.core.actions.action import RemoteAction
 from rasa.core.agent import Agent
 from rasa.core.channels.channel import InputChannel, OutputChannel, UserMessage
 from rasa.shared.constants import DEFAULT_NLU_FALLBACK_INTENT_NAME
@@ -107,6 +109,9 @@ class ActionEndpoint(EndpointConfig):
             ClientResponseError: status 400, an action that declines to run.
             ActionsUnavailable: for everything else that is not a result.
         """
+        if domain := kwargs.get("json", {}).get("domain"):
+            # By far the largest part of the call, and no action's business.
+            kwargs["json"] = kwargs["json"] | {"domain": domain | {"responses": {}}}
         try:
             result = await asyncio.wait_for(super().request(*args, **kwargs), self._seconds)
         except ClientResponseError as error:
@@ -123,17 +128,29 @@ class ActionEndpoint(EndpointConfig):
         return result
 
 
+_RESULT_SCHEMA = RemoteAction.action_response_format_spec()
+_RESULT = validator_for(_RESULT_SCHEMA)(_RESULT_SCHEMA)
+
+
 def _is_action_result(result: Any) -> bool:
-    if not isinstance(result, dict):
+    if not isinstance(result, dict) or not {"events", "responses"} <= result.keys():
         return False
-    for part in ("events", "responses"):
-        entries = result.get(part)
-        if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
-            return False
     try:
+        _RESULT.validate(result)
         return len(deserialise_events(result["events"])) == len(result["events"])
-    except Exception:  # whatever an unusual event makes Rasa's parser stumble on
+    except Exception:  # whatever an unusual result makes Rasa's parsers stumble on
         return False
+
+
+def _already_checked(_action: RemoteAction, _result: Any) -> bool:
+    """Stands for Rasa's check of an action's result, which `ActionEndpoint` has made.
+
+    Rasa's own checks its schema anew with each result: 30 ms of processor time for each.
+    """
+    return True
+
+
+RemoteAction._validate_action_result = _already_checked
 
 
 class Collected(OutputChannel):

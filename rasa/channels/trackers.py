@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
 from rasa.core.tracker_store import SerializedTrackerAsText, TrackerStore
@@ -19,11 +20,17 @@ from rasa.shared.core.constants import (
     REQUESTED_SLOT,
 )
 from rasa.shared.core.domain import Domain
-from rasa.shared.core.events import ActionExecuted, ActiveLoop, SessionStarted, SlotSet
+from rasa.shared.core.events import ActionExecuted, ActiveLoop, Event, SessionStarted, SlotSet
 from rasa.shared.core.trackers import DialogueStateTracker
 
-MOST_EVENTS = 300
-"""A longer conversation is stored as its state alone: each turn replays every event."""
+MOST_EVENTS = 150
+"""A longer conversation, some 15 to 20 turns, is stored as its state alone.
+
+Each turn replays every event and sends it to the actions, and words need not be kept.
+"""
+
+# Rasa looks through all its classes for each event it reads; they do not change.
+Event.resolve_by_type = staticmethod(cache(Event.resolve_by_type))
 
 
 def state_of(tracker: DialogueStateTracker) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,18 @@ def test_real_tensorflow_is_left_alone_when_asked_for(
     monkeypatch.setenv("RASA_TENSORFLOW", "1")
 
     assert launcher.stand_in_for_tensorflow() is False
+
+
+def test_the_environment_with_tensorflow_is_otherwise_the_same() -> None:
+    """Both projects ask for the same packages, and differ in what is never installed."""
+    lean, full = (
+        tomllib.loads((RASA / name).read_text(encoding="utf-8")) for name in ("pyproject.toml", "full/pyproject.toml")
+    )
+    overrides = [project["tool"]["uv"]["override-dependencies"] for project in (lean, full)]
+
+    assert lean["project"]["dependencies"] == full["project"]["dependencies"]
+    assert lean["dependency-groups"] == full["dependency-groups"]
+    assert [wanted for wanted in overrides[0] if "'never'" not in wanted] == overrides[1]
 
 
 def test_run_listens_on_this_machine_only_unless_told_otherwise(model: Path) -> None:
