@@ -14,6 +14,9 @@ import yaml
 
 from backend.core.reader import BANDS, Lang, Reader
 
+SafeYaml: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The safe loader in C where PyYAML has it: ten times as fast, and reading content was most of the start."""
+
 _DEFAULT = "default"
 LANGUAGES: tuple[Lang, ...] = ("sv", "en")
 
@@ -25,7 +28,7 @@ class ContentError(Exception):
 def read_yaml(path: Path) -> Any:
     """The parsed file; raises `ContentError` with file and line."""
     try:
-        return yaml.safe_load(path.read_text("utf-8"))
+        return yaml.load(path.read_text("utf-8"), Loader=SafeYaml)  # noqa: S506
     except FileNotFoundError:
         raise ContentError(f"{path}: not found") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

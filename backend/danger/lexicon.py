@@ -27,6 +27,7 @@ from pathlib import Path
 
 import yaml
 
+from backend.core.content import SafeYaml
 from backend.danger.levels import Level
 from backend.danger.spelling import Speller, fold
 
@@ -187,7 +188,7 @@ class _At:
 
 def _compose(path: Path) -> yaml.Node:
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=SafeYaml)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise LexiconError(f"{path}:{line}: {error.problem}") from error
