@@ -46,7 +46,9 @@ check:
 	.uv/bin/uv lock --check --project rasa
 	.uv/bin/uv lock --check --project rasa/full
 	$(PY) -m backend check-migrations
-	cd rasa && $(RASA_PY) launcher.py data validate --fail-on-warnings
+	@mkdir -p build
+	cd rasa && $(RASA_PY) launcher.py data validate --domain domain --fail-on-warnings \
+		>../build/rasa-validate.log 2>&1 || { tail -20 ../build/rasa-validate.log; exit 1; }
 
 train:
 	@$(MADE) rasa
