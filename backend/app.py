@@ -7,11 +7,13 @@ test hands in what it needs and one process can serve several municipalities.
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 from sanic import Sanic
 from sanic.config import Config
 from sanic_ext import Extend
 
+from backend.booking import views as booking_views
 from backend.booking.service import BookingDesk
 from backend.chat import pages as chat_pages
 from backend.chat import setup as chat_setup
@@ -25,7 +27,7 @@ from backend.core.db import Database
 from backend.core.helplines import Helplines
 from backend.core.house import House
 from backend.core.municipality import load_municipality
-from backend.core.outbox import ConsoleTransport, SmtpTransport, Transport, deliver_due
+from backend.core.outbox import ConsoleTransport, SmtpTransport, Transport, deliver_due, forget_sent
 from backend.core.schedule import every
 from backend.core.vault import Vault
 from backend.danger.service import DangerWatch
@@ -107,6 +109,7 @@ def _register_features(app: Sanic, house: House) -> None:
     watch = DangerWatch(house)
     booking = BookingDesk(house)
     concerns = ConcernDesk(house)
+    booking_views.setup(app, house, booking, watch)
     concerns_views.setup(app, house, concerns, watch)
     journey = Journey(house.settings.content_dir, house.phrases)
     returning = Returning(house, booking, concerns)
@@ -119,6 +122,7 @@ def _register_features(app: Sanic, house: House) -> None:
     staff_views.setup(app, house, booking, concerns)
     every(app, "holds", HOUSEKEEPING_SECONDS, booking.release_expired)
     every(app, "purge", HOUSEKEEPING_SECONDS, booking.purge)
+    every(app, "codes", HOUSEKEEPING_SECONDS, returning.forget)
 
 
 def _transport(settings: Settings) -> Transport:
@@ -131,4 +135,9 @@ def _keep_delivering(app: Sanic, house: House, transport: Transport) -> None:
     async def deliver() -> None:
         await deliver_due(house.db, transport, house.clock)
 
+    async def forget() -> None:
+        before = house.clock.now() - timedelta(hours=house.municipality.retention.mail_hours)
+        await house.db.write(lambda session: forget_sent(session, before))
+
     every(app, "outbox", OUTBOX_SECONDS, deliver)
+    every(app, "sent-mail", HOUSEKEEPING_SECONDS, forget)

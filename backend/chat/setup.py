@@ -13,7 +13,6 @@ from backend.chat.expand import Expander
 from backend.chat.service import ChatDesk
 from backend.chat.turns import Turns
 from backend.concerns.service import ConcernDesk
-from backend.core import codes
 from backend.core.errors import StorageUnavailable
 from backend.core.house import House
 from backend.core.schedule import every
@@ -49,12 +48,8 @@ def setup(app: Sanic, house: House, near: Neighbours) -> ChatDesk:
         if await assistant.probe():
             await desk.catch_up()
 
-    async def purge() -> None:
-        await desk.purge()
-        await house.db.write(lambda session: codes.forget_unsaved(session, house.clock.now()))
-
     every(app, "assistant", PROBE_SECONDS, probe)
-    every(app, "chats", PURGE_SECONDS, purge)
+    every(app, "chats", PURGE_SECONDS, desk.purge)
 
     @app.get("/health")
     async def health(_request: Request) -> HTTPResponse:

@@ -144,9 +144,11 @@ def issue(session: Session, vault: Vault, code: NewCode, receipt: str, kind: str
     )
 
 
-def lookup(session: Session, digest: bytes) -> ReturnCode | None:
-    """The row that a digest opens, or None."""
-    return session.scalar(sa.select(ReturnCode).where(ReturnCode.digest == digest))
+def lookup(session: Session, digest: bytes, issued_after: datetime) -> ReturnCode | None:
+    """The row that a digest opens, or None if there is none or it is too old."""
+    return session.scalar(
+        sa.select(ReturnCode).where(ReturnCode.digest == digest, ReturnCode.created_at > issued_after)
+    )
 
 
 def unsaved_words(session: Session, vault: Vault, receipt: str) -> str | None:
@@ -162,11 +164,11 @@ def mark_saved(session: Session, receipt: str) -> None:
     session.execute(sa.update(ReturnCode).where(ReturnCode.id == receipt).values(unsaved=None))
 
 
-def forget_unsaved(session: Session, now: datetime) -> int:
-    """Drop the sealed words of codes shown more than an hour ago; returns how many."""
-    result = session.execute(
+def forget(session: Session, now: datetime, keep: timedelta) -> None:
+    """Drop the sealed words of codes shown more than an hour ago, and whole codes older than ``keep``."""
+    session.execute(
         sa.update(ReturnCode)
         .where(ReturnCode.unsaved.is_not(None), ReturnCode.created_at < now - SHOWN_FOR)
         .values(unsaved=None)
     )
-    return result.rowcount  # type: ignore[attr-defined,no-any-return]
+    session.execute(sa.delete(ReturnCode).where(ReturnCode.created_at < now - keep))

@@ -155,6 +155,13 @@ async def deliver_due(database: Database, transport: Transport, clock: Clock) ->
     return sent
 
 
+def forget_sent(session: Session, before: datetime) -> None:
+    """Remove mails that were dealt with before a moment. What still waits is never removed."""
+    session.execute(
+        sa.delete(OutboxMessage).where(OutboxMessage.state != "pending", OutboxMessage.created_at < before)
+    )
+
+
 def _mark(session: Session, row: OutboxMessage, state: str, error: str, at: datetime) -> None:
     wait = min(_FIRST_RETRY * 2**row.attempts, _LONGEST_RETRY)
     session.execute(

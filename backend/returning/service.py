@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -44,6 +44,7 @@ class Returning:
         self._house = house
         self._booking = booking
         self._concerns = concerns
+        self._valid = timedelta(hours=house.municipality.retention.code_hours)
 
     async def open(self, text: str, source: str) -> BookingSeen | ConcernSeen:
         """What the six words in ``text`` open. Raises `WrongCode` or `TooMany`, which is checked before hashing."""
@@ -83,9 +84,14 @@ class Returning:
             status=phrases.say(f"code.concern_status.{found.state}", reader),
         )
 
+    async def forget(self) -> None:
+        """Let go of words that were never said to be saved, and of codes past their time."""
+        now = self._house.clock.now()
+        await self._house.db.write(lambda session: codes.forget(session, now, self._valid))
+
     def _use(self, session: Session, digest: bytes) -> codes.ReturnCode | None:
         now = self._house.clock.now()
-        row = codes.lookup(session, digest)
+        row = codes.lookup(session, digest, now - self._valid)
         if row is None:
             audit.record(session, now, audit.Tag.CODE_MISSED, "")
             return None

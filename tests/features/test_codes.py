@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from datetime import timedelta
 
 import pytest
 
@@ -13,6 +14,8 @@ from backend.core.errors import TooMany
 from backend.core.house import House
 from backend.core.vault import new_id
 from tests.conftest import ManualClock
+
+DAY = timedelta(days=1)
 
 
 def test_a_code_has_at_least_64_bits(house: House) -> None:
@@ -45,7 +48,7 @@ def test_the_words_are_gone_once_saved(house: House, clock: ManualClock) -> None
     receipt = new_id()
     house.db.write_now(lambda s: codes.issue(s, house.vault, made, receipt, "booking", "b", clock.now()))
     assert house.db.read_now(lambda s: codes.unsaved_words(s, house.vault, receipt)) == made.words
-    assert house.db.read_now(lambda s: codes.lookup(s, made.digest).subject) == "b"
+    assert house.db.read_now(lambda s: codes.lookup(s, made.digest, clock.now() - DAY).subject) == "b"
     house.db.write_now(lambda s: codes.mark_saved(s, receipt))
     assert house.db.read_now(lambda s: codes.unsaved_words(s, house.vault, receipt)) is None
     assert house.db.read_now(lambda s: codes.lookup(s, made.digest)) is not None
@@ -56,7 +59,19 @@ def test_words_that_nobody_saved_are_forgotten_after_an_hour(house: House, clock
     made = asyncio.run(house.codes.new())
     house.db.write_now(lambda s: codes.issue(s, house.vault, made, "r", "booking", "b", clock.now()))
     clock.forward(hours=1, seconds=1)
-    assert house.db.write_now(lambda s: codes.forget_unsaved(s, clock.now())) == 1
+    house.db.write_now(lambda s: codes.forget(s, clock.now(), DAY))
+    assert house.db.read_now(lambda s: codes.unsaved_words(s, house.vault, "r")) is None
+    assert house.db.read_now(lambda s: codes.lookup(s, made.digest, clock.now() - DAY)) is not None
+
+
+def test_an_old_code_opens_nothing(house: House, clock: ManualClock) -> None:
+    """Past the municipality's time a code is as if it had never been, before and after the cleaning."""
+    made = asyncio.run(house.codes.new())
+    house.db.write_now(lambda s: codes.issue(s, house.vault, made, "r", "booking", "b", clock.now()))
+    clock.forward(days=2)
+    assert house.db.read_now(lambda s: codes.lookup(s, made.digest, clock.now() - DAY)) is None
+    house.db.write_now(lambda s: codes.forget(s, clock.now(), DAY))
+    assert house.db.read_now(lambda s: s.get(codes.ReturnCode, "r")) is None
 
 
 def test_the_sixth_guess_is_stopped() -> None:
