@@ -19,11 +19,6 @@ from backend.core.people import Role, StaffMember
 EVERY_WEEKDAY = range(5)
 
 
-def make_tables(house: House) -> None:
-    """Tables that the migrations do not make yet."""
-    Base.metadata.create_all(house.db.engine)
-
-
 def add_staff(
     house: House, name: str, *, role: Role = Role.THERAPIST, unit: str = "behandlare", mail: str = ""
 ) -> StaffMember:

@@ -91,7 +91,10 @@ class Details:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """A booked talk. ``words`` is the return code until the person has said that it is saved."""
+    """A booked talk. ``words`` is the return code until the person has said that it is saved.
+
+    ``meeting_url`` is the therapist's room, for a video talk only.
+    """
 
     booking_id: str
     start: datetime
@@ -100,6 +103,7 @@ class Confirmed:
     therapist: str
     receipt: str
     words: str | None
+    meeting_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,7 @@ class BookingView:
     channel: str | None
     therapist: str
     state: str
+    meeting_url: str | None = None
 
     @property
     def active(self) -> bool:
@@ -228,10 +233,7 @@ class BookingDesk:
         Raises `Taken` when nobody is free then any more, `AlreadyBooked` when the holder
         has a confirmed talk ahead, and `InvalidField` for a slot that never was a time.
         """
-        try:
-            start, channel = rules.read_slot(slot)
-        except ValueError:
-            raise InvalidField("no_such_time", "slot") from None
+        start, channel = _read(slot)
         self._check_channel(channel)
 
         def work(session: Session) -> Held:
@@ -282,13 +284,13 @@ class BookingDesk:
         whose minutes have passed is still good while nobody else has wanted the time.
         ``slot``, if given, is the time that the person was shown; holding another one
         by now (a second window) counts as expired. Raises `HoldExpired`; `InvalidField`
-        for the phone number, the channel or a phone talk that is not safe.
+        for the slot, the phone number, the channel or a phone talk that is not safe.
         """
         existing = await self._db.read(lambda session: self._existing(session, holder))
         if existing is not None:
             return existing
         details = self._checked(details)
-        shown = rules.read_slot(slot)[0] if slot else None
+        shown = _read(slot)[0] if slot else None
         code = await self._house.codes.new()
         receipt = receipt or new_id()
 
@@ -308,9 +310,10 @@ class BookingDesk:
             repository.change(session, booking.id, **values)
             codes.issue(session, self._house.vault, code, receipt, "booking", booking.id, now)
             audit.record(session, now, Tag.BOOKING_CONFIRMED, booking.id)
-            first_name = self._notify(session, therapist_id, now)
+            self._notify(session, therapist_id, now)
+            first_name, room = self._met_by(session, therapist_id, details.channel)
             return Confirmed(
-                booking.id, booking.start_at, booking.end_at, details.channel, first_name, receipt, code.words
+                booking.id, booking.start_at, booking.end_at, details.channel, first_name, receipt, code.words, room
             )
 
         return await self._contend(work)
@@ -363,13 +366,15 @@ class BookingDesk:
             booking = repository.by_id(session, booking_id)
             if booking is None:
                 raise NotFound
+            first_name, room = self._met_by(session, booking.therapist_id, booking.channel)
             return BookingView(
                 booking.id,
                 booking.start_at,
                 booking.end_at,
                 booking.channel,
-                first_name_of(session, booking.therapist_id),
+                first_name,
                 booking.state,
+                room if booking.state == BOOKED else None,
             )
 
         return await self._db.read(work)
@@ -650,8 +655,8 @@ class BookingDesk:
             return None
         return self._house.vault.open(booking.data_key, f"booking.{name}:{booking.id}", sealed)
 
-    def _notify(self, session: Session, therapist_id: str, now: datetime) -> str:
-        """Post a mail that says only that there is something new; returns the therapist's first name."""
+    def _notify(self, session: Session, therapist_id: str, now: datetime) -> None:
+        """Post a mail to the therapist, or to the unit, that says only that there is something new."""
         staff, _ = repository.therapist(session, therapist_id)
         phrases = self._house.phrases
         outbox.post(
@@ -661,7 +666,11 @@ class BookingDesk:
             phrases.say("booking_mail.subject"),
             phrases.say("booking_mail.body", None, url=f"{self._house.settings.public_url}/personal"),
         )
-        return staff.first_name
+
+    def _met_by(self, session: Session, therapist_id: str, channel: str | None) -> tuple[str, str | None]:
+        """The therapist's first name, and the room to meet in if it is a video talk."""
+        staff, own = repository.therapist(session, therapist_id)
+        return staff.first_name, own.meeting_url if channel == "video" else None
 
     def _existing(self, session: Session, holder: str) -> Confirmed | None:
         booking = repository.booked_by(session, holder)
@@ -669,14 +678,16 @@ class BookingDesk:
 
     def _confirmed(self, session: Session, booking: Booking) -> Confirmed:
         assert booking.channel is not None and booking.receipt is not None
+        first_name, room = self._met_by(session, booking.therapist_id, booking.channel)
         return Confirmed(
             booking.id,
             booking.start_at,
             booking.end_at,
             booking.channel,
-            first_name_of(session, booking.therapist_id),
+            first_name,
             booking.receipt,
             codes.unsaved_words(session, self._house.vault, booking.receipt),
+            room,
         )
 
 
@@ -714,6 +725,13 @@ def _around(start: str, end: str, pause: Break | None) -> list[tuple[int, int]]:
 def _minute(clock: str) -> int:
     hour, _, minute = clock.partition(":")
     return int(hour) * 60 + int(minute)
+
+
+def _read(slot: str) -> tuple[datetime, str | None]:
+    try:
+        return rules.read_slot(slot)
+    except ValueError:
+        raise InvalidField("no_such_time", "slot") from None
 
 
 def _reader(booking: Booking) -> Reader:

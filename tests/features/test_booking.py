@@ -23,7 +23,7 @@ from backend.core.outbox import OutboxMessage
 from backend.core.people import Role
 from backend.core.reader import Reader
 from tests.conftest import ManualClock
-from tests.therapists import add_staff, add_therapist, cells_of, count, desk_with, make_tables
+from tests.therapists import add_staff, add_therapist, cells_of, count, desk_with
 
 CANARY = "Kanariefågeln sjunger bara när pappa sover"
 CHAT = Details("chat")
@@ -53,7 +53,6 @@ def times(desk: BookingDesk, *args: Any, **kwargs: Any) -> list[str]:
 @pytest.fixture
 def desk(house: House) -> BookingDesk:
     """Anna works every weekday from 9 to 12 (four talks a day). It is Wednesday 25 November 2026, 9.00."""
-    make_tables(house)
     add_therapist(house, "anna", [("09:00", "12:00")])
     return BookingDesk(house)
 
@@ -221,7 +220,6 @@ def test_the_promised_day_is_today_until_the_cutoff(desk: BookingDesk, clock: Ma
 
 def test_the_demo_therapists_get_the_hours_of_the_file_once(house: House) -> None:
     """Seeding twice adds nobody twice, and lunch is a gap."""
-    make_tables(house)
     staff = {
         person.login: add_staff(house, person.login, role=Role(person.role), unit=person.unit)
         for person in house.municipality.demo_staff
@@ -443,10 +441,14 @@ def test_a_number_is_not_kept_for_a_talk_that_needs_none(desk: BookingDesk, hous
     assert (None, Safe(), CANARY) == (opened.phone, opened.safe, opened.note)
 
 
-def test_a_video_talk_shows_the_room_to_staff(desk: BookingDesk, house: House) -> None:
-    """The therapist finds the own video room with the booking."""
+def test_a_video_talk_shows_both_the_same_room(desk: BookingDesk, house: House) -> None:
+    """The therapist finds the room with the booking, the person when it is booked and with the code, until it is cancelled."""
     made = booked(desk, details=Details("video"))
-    assert "https://video.example/anna" == run(desk.open_for(add_staff(house, "samir"), made.booking_id)).meeting_url
+    opened = run(desk.open_for(add_staff(house, "samir"), made.booking_id))
+    found = run(desk.find(made.booking_id))
+    assert ["https://video.example/anna"] * 3 == [made.meeting_url, opened.meeting_url, found.meeting_url]
+    run(desk.cancel(made.booking_id))
+    assert run(desk.find(made.booking_id)).meeting_url is None
 
 
 def test_a_channel_that_the_therapist_lacks_moves_the_talk_to_a_free_colleague(desk: BookingDesk, house: House) -> None:
@@ -496,7 +498,9 @@ def test_a_code_shows_time_channel_and_first_name_and_nothing_else(desk: Booking
     """What comes back to a phone that others may hold has no number and no words in it."""
     made = booked(desk, details=CALL)
     found = run(desk.find(made.booking_id))
-    assert {"booking_id", "start", "end", "channel", "therapist", "state"} == set(found.__dataclass_fields__)
+    assert {"booking_id", "start", "end", "channel", "therapist", "state", "meeting_url"} == set(
+        found.__dataclass_fields__
+    )
     assert (made.start, made.end, "phone", "Anna", True) == (
         found.start,
         found.end,

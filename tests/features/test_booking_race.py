@@ -29,18 +29,13 @@ from backend.core.house import House
 from backend.core.outbox import OutboxMessage
 from backend.core.vault import new_id
 from tests.conftest import ManualClock
-from tests.therapists import add_therapist, cells_of, count, desk_with, make_tables, overlaps
+from tests.therapists import add_therapist, cells_of, count, desk_with, overlaps
 
 THREADS = 4
 AT_ONCE = 60
 CHAT = Details("chat")
 
 Attempt = Callable[[int], Coroutine[Any, Any, Any]]
-
-
-@pytest.fixture(autouse=True)
-def tables(house: House) -> None:
-    make_tables(house)
 
 
 def crowd(attempt: Attempt, attempts: int) -> Counter[str]:
