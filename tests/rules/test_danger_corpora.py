@@ -1,9 +1,11 @@
 """How much danger is found, and how often a calm message alarms, on our own corpora.
 
 ``heldout`` was written before any rule and is never tuned on line by line.
-``dev`` and ``fresh`` were written after the rules; ``taxonomy`` holds the
-examples of the taxonomy itself.  Messages by others will do worse: at first
-sight the rules found 64 % of ``dev`` and 89 % of ``fresh``.
+``dev``, ``fresh`` and ``last`` were written after the rules, each before the
+rules were widened again; ``taxonomy`` holds the examples of the taxonomy
+itself.  These figures are a fence against going back, not a promise: at first
+sight the rules found 64 % of ``dev`` (11 % false alarms), 89 % of ``fresh``
+(4 %) and 80 % of ``last`` (8 %).
 """
 
 from pathlib import Path
@@ -40,7 +42,13 @@ def share(hits: list[bool]) -> float:
 
 @pytest.mark.parametrize(
     ("corpus", "found", "carded"),
-    [("heldout", 0.96, 0.90), ("dev", 0.97, 0.88), ("taxonomy", 0.97, 0.88), ("fresh", 0.95, 0.84)],
+    [
+        ("heldout", 0.96, 0.90),
+        ("dev", 0.97, 0.88),
+        ("taxonomy", 0.97, 0.88),
+        ("fresh", 0.95, 0.84),
+        ("last", 0.92, 0.8),
+    ],
 )
 def test_danger_is_found(lexicon: Lexicon, corpus: str, found: float, carded: float) -> None:
     rows = [
@@ -53,7 +61,7 @@ def test_danger_is_found(lexicon: Lexicon, corpus: str, found: float, carded: fl
     assert share([seen.level == Level.A0 for level, seen, _ in rows if level == "A0"]) >= carded
 
 
-@pytest.mark.parametrize("corpus", ["heldout", "dev", "taxonomy", "fresh"])
+@pytest.mark.parametrize("corpus", ["heldout", "dev", "taxonomy", "fresh", "last"])
 def test_calm_messages_and_false_friends_do_not_alarm(lexicon: Lexicon, corpus: str) -> None:
     rows = [(assess(lexicon, message), message) for _, _, message in lines(f"{corpus}_calm.txt")]
     alarmed = [message for seen, message in rows if seen.level in ACUTE]
