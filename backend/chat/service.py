@@ -207,7 +207,7 @@ class ChatDesk:
                 if offered is None:
                     raise UnknownChoice
                 shown, action = offered
-            code = self._house.codes.find(text) if text is not None else None
+            code = text if text is not None and self._house.codes.find(text) else None
             card = None if text is None or code else await self._look_for_danger(chat, text)
             message = await self._accept(chat, HIDDEN if code else shown, action, text is not None, card, key)
             if not message.answered:

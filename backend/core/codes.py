@@ -32,6 +32,7 @@ from backend.core.text import fold
 from backend.core.vault import Vault
 
 WORDS = 6
+_CANDIDATES = 4
 SHOWN_FOR = timedelta(hours=1)
 
 
@@ -79,19 +80,21 @@ class Codebook:
         """The slow hash of normalised words."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._hash, words)
 
-    def find(self, text: str) -> str | None:
-        """Six listed words in a row somewhere in ``text``, as written in the list; None if there are none.
+    def find(self, text: str) -> tuple[str, ...]:
+        """Every run of six listed words in ``text``, as written in the list; empty if it holds no code.
 
-        Forgives case, lost dots over å, ä and ö, commas, hyphens and line breaks.
+        Forgives case, lost dots over å, ä and ö, commas, hyphens and line breaks. A
+        word around the code can be a listed one too, so there may be several; four at most.
         """
+        found: list[str] = []
         run: list[str] = []
         cleaned = "".join(character if character.isalpha() else " " for character in fold(text))
         for token in cleaned.split():
             word = self._folded.get(token)
-            run = [*run, word] if word else []
+            run = [*run, word][-WORDS:] if word else []
             if len(run) == WORDS:
-                return " ".join(run)
-        return None
+                found.append(" ".join(run))
+        return tuple(found[:_CANDIDATES])
 
     def close(self) -> None:
         """Let the threads go."""

@@ -49,15 +49,13 @@ class Returning:
     async def open(self, text: str, source: str) -> BookingSeen | ConcernSeen:
         """What the six words in ``text`` open. Raises `WrongCode` or `TooMany`, which is checked before hashing."""
         self._house.brake.check(source)
-        words = self._house.codes.find(text)
-        row = None
-        if words is not None:
+        for words in self._house.codes.find(text):
             digest = await self._house.codes.digest(words)
-            row = await self._house.db.write(lambda session: self._use(session, digest))
-        if row is None:
-            self._house.brake.missed(source)
-            raise WrongCode
-        return await self._behind(row)
+            row = await self._house.db.write(lambda session, d=digest: self._use(session, d))
+            if row is not None:
+                return await self._behind(row)
+        self._house.brake.missed(source)
+        raise WrongCode
 
     async def cancel(self, text: str, source: str) -> bool:
         """Cancel the booking that the six words open; False if it was cancelled before. Raises as `open`."""

@@ -31,15 +31,15 @@ def test_a_child_may_type_it_as_they_like(house: House) -> None:
     plain = made.words.replace("å", "a").replace("ä", "a").replace("ö", "o").replace("é", "e")
     for typed in (made.words.upper(), made.words.replace(" ", ", "), "hej här: " + plain.replace(" ", "\n")):
         found = house.codes.find(typed)
-        assert found == made.words
-        assert asyncio.run(house.codes.digest(found)) == made.digest
+        assert made.words in found
+        assert asyncio.run(house.codes.digest(found[-1])) == made.digest
 
 
 def test_ordinary_words_are_no_code(house: House) -> None:
     """Five words of the list, or a sentence, do not count."""
     made = asyncio.run(house.codes.new())
-    assert house.codes.find(" ".join(made.words.split()[:5])) is None
-    assert house.codes.find("jag vill avboka min tid i morgon tack") is None
+    assert house.codes.find(" ".join(made.words.split()[:5])) == ()
+    assert house.codes.find("jag vill avboka min tid i morgon tack") == ()
 
 
 def test_the_words_are_gone_once_saved(house: House, clock: ManualClock) -> None:
@@ -51,7 +51,7 @@ def test_the_words_are_gone_once_saved(house: House, clock: ManualClock) -> None
     assert house.db.read_now(lambda s: codes.lookup(s, made.digest, clock.now() - DAY).subject) == "b"
     house.db.write_now(lambda s: codes.mark_saved(s, receipt))
     assert house.db.read_now(lambda s: codes.unsaved_words(s, house.vault, receipt)) is None
-    assert house.db.read_now(lambda s: codes.lookup(s, made.digest)) is not None
+    assert house.db.read_now(lambda s: codes.lookup(s, made.digest, clock.now() - DAY)) is not None
 
 
 def test_words_that_nobody_saved_are_forgotten_after_an_hour(house: House, clock: ManualClock) -> None:
