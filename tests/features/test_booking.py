@@ -16,7 +16,7 @@ from backend.booking.service import BookingDesk, Details, Safe, seed_therapists
 from backend.booking.tables import BOOKED, CANCELLED, HELD, Booking, BookingCell, Therapist, WorkingHours
 from backend.core.audit import AuditEvent, Tag
 from backend.core.clock import to_local
-from backend.core.codes import ReturnCode, lookup
+from backend.core.codes import ReturnCode
 from backend.core.errors import AlreadyBooked, HoldExpired, InvalidField, NotFound, Taken
 from backend.core.house import House
 from backend.core.outbox import OutboxMessage
@@ -363,7 +363,9 @@ def test_a_talk_by_chat_needs_no_name_number_or_mail(desk: BookingDesk, house: H
     row = house.db.read_now(lambda s: s.get(Booking, made.booking_id))
     assert (None, None, None, None, None) == (row.phone, row.safe, row.note, row.who, row.band)
     digest = run(house.codes.digest(made.words))
-    assert made.booking_id == house.db.read_now(lambda s: lookup(s, digest).subject)
+    assert made.booking_id == house.db.read_now(
+        lambda s: s.scalar(sa.select(ReturnCode.subject).where(ReturnCode.digest == digest))
+    )
 
 
 def test_booking_code_notice_and_trace_are_one(
