@@ -90,10 +90,7 @@ class Expander:
         return Say("interruption" if directive.get("interruption") else "text", topic, text, None, choices)
 
     def _map(self, station: object, reader: Reader, text: str, choices: tuple[tuple[str, str], ...]) -> Say:
-        if station is None:
-            shown = self._journey.overview(reader)
-        else:
-            shown = self._journey.station(str(station), reader)
+        shown = self._journey.overview(reader) if station is None else self._journey.station(str(station), reader)
         onward = tuple((step["title"], "/map" + json.dumps({"station": step["id"]})) for step in shown["next"])
         url = "/karta" + (f"#{str(station).lower()}" if station else "")
         card = {"station": station, "title": shown["title"], "text": shown["text"], "next": shown["next"], "url": url}
@@ -127,7 +124,7 @@ class Expander:
         rows = [
             {"label": self._say(f"summary.{name}", reader), "value": await self._value(key, value, chat, reader)}
             for key, value in given.items()
-            if value and f"summary.{(name := _ROWS.get(key, key))}" in self._house.phrases.keys()
+            if value and f"summary.{(name := _ROWS.get(key, key))}" in self._house.phrases
         ]
         words = await self._words(chat, directive.get("parts") or [])
         return Say(
@@ -137,7 +134,7 @@ class Expander:
     async def _value(self, key: str, value: object, chat: OpenChat, reader: Reader) -> str:
         phrases = self._house.phrases
         for phrase in (f"summary.{key}_value.{value}", f"common.{value}", f"summary.channel.{value}"):
-            if phrase in phrases.keys():
+            if phrase in phrases:
                 return phrases.say(phrase, reader)
         if key == "if_other_answers":
             return " ".join(await self._words(chat, [str(value)])) or str(value)

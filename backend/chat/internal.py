@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import json as stdlib_json
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from sanic import Blueprint, HTTPResponse, Request, Sanic, json
@@ -29,7 +29,7 @@ class TimesRequest(msgspec.Struct):
     """Wishes for a time."""
 
     channel: str | None = None
-    day: str | None = None
+    day: Literal["today", "next"] | None = None
     skip: int = 0
 
 
@@ -48,9 +48,9 @@ class ContactRequest(msgspec.Struct):
 class Safe(msgspec.Struct):
     """Safe-contact answers; own words are named by their message."""
 
-    call_ok: str | None = None
+    call_ok: Literal["yes", "no", "unsure"] | None = None
     if_other_answers: str | None = None
-    leave_message: str | None = None
+    leave_message: Literal["yes", "no"] | None = None
 
 
 class BookingRequest(msgspec.Struct):

@@ -108,7 +108,13 @@ def reopen(session: Session, vault: Vault, chat_id: str) -> OpenChat | None:
 
 
 def accept(
-    session: Session, vault: Vault, chat: OpenChat, body: dict[str, Any], key: str | None, at: datetime, danger: Danger | None
+    session: Session,
+    vault: Vault,
+    chat: OpenChat,
+    body: dict[str, Any],
+    key: str | None,
+    at: datetime,
+    danger: Danger | None,
 ) -> Accepted:
     """Store what the visitor sent. The same ``key`` and body give the first message back.
 
@@ -245,9 +251,7 @@ def recent_words(session: Session, vault: Vault, chat: OpenChat, count: int) -> 
 
 def visitor_body(session: Session, vault: Vault, chat: OpenChat, message_id: str) -> dict[str, Any] | None:
     """What a stored visitor's message said, or None if it is not of this chat."""
-    row = session.scalar(
-        sa.select(ChatMessage).where(ChatMessage.id == message_id, ChatMessage.chat_id == chat.id)
-    )
+    row = session.scalar(sa.select(ChatMessage).where(ChatMessage.id == message_id, ChatMessage.chat_id == chat.id))
     return None if row is None else _body(vault, chat, row)
 
 
@@ -270,9 +274,7 @@ def worst_danger(session: Session, chat_id: str, corrected: frozenset[str]) -> D
 
 def danger_of(session: Session, chat: OpenChat, message_id: str) -> Danger | None:
     """The danger noted with one message, or None."""
-    row = session.scalar(
-        sa.select(ChatMessage).where(ChatMessage.id == message_id, ChatMessage.chat_id == chat.id)
-    )
+    row = session.scalar(sa.select(ChatMessage).where(ChatMessage.id == message_id, ChatMessage.chat_id == chat.id))
     if row is None or row.danger_level is None:
         return None
     return Danger(row.danger_level, row.danger_category or "", row.danger_rule or "")

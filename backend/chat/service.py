@@ -406,7 +406,9 @@ class ChatDesk:
 
     def _limited(self, key: str, reader: Reader) -> Say:
         say = self._house.phrases.say
-        contacts = self._expander.contacts("adult" if reader.grown_up else "child", reader, "about_bot", say(key, reader))
+        contacts = self._expander.contacts(
+            "adult" if reader.grown_up else "child", reader, "about_bot", say(key, reader)
+        )
         links = [
             {"title": say("limited.book", reader), "url": "/boka"},
             {"title": say("limited.write", reader), "url": "/skriv"},
@@ -415,9 +417,7 @@ class ChatDesk:
 
     async def _look_for_danger(self, chat: OpenChat, text: str) -> Card | None:
         vault = self._house.vault
-        previous = await self._house.db.read(
-            lambda session: repository.recent_words(session, vault, chat, REMEMBERED)
-        )
+        previous = await self._house.db.read(lambda session: repository.recent_words(session, vault, chat, REMEMBERED))
         found = await asyncio.to_thread(self._watch.assess, text, previous, chat.reader.lang)
         if found.level is None or found.rule in chat.corrected:
             return None

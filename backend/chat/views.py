@@ -62,7 +62,12 @@ _MESSAGES = {
     "properties": {
         "messages": {"type": "array", "items": _MESSAGE},
         "mode": {"type": "string", "enum": ["assistant", "limited", "human"]},
-        "who": {"type": "string", "enum": list(READERS), "nullable": True, "description": "Who writes, if they have said"},
+        "who": {
+            "type": "string",
+            "enum": list(READERS),
+            "nullable": True,
+            "description": "Who writes, if they have said",
+        },
     },
 }
 _STARTED = {"type": "object", "properties": {"chat": {"type": "string"}, **_MESSAGES["properties"]}}  # type: ignore[dict-item]
@@ -104,7 +109,10 @@ def setup(app: Sanic, house: House, desk: ChatDesk) -> None:
         description="The id travels in an Authorization: Bearer header afterwards, never in a URL.",
         tag="chat",
         body={"content": {"application/json": {"schema": _START}}},
-        response=[openapi.definitions.Response(_content(_STARTED), 201), openapi.definitions.Response(_content(_ERROR), 422)],
+        response=[
+            openapi.definitions.Response(_content(_STARTED), 201),
+            openapi.definitions.Response(_content(_ERROR), 422),
+        ],
     )
     async def start(request: Request) -> HTTPResponse:
         body = _decode(request, StartRequest) if request.body else StartRequest()
@@ -149,7 +157,10 @@ def setup(app: Sanic, house: House, desk: ChatDesk) -> None:
     @openapi.definition(
         summary="The conversation so far",
         tag="chat",
-        response=[openapi.definitions.Response(_content(_MESSAGES), 200), openapi.definitions.Response(_content(_ERROR), 404)],
+        response=[
+            openapi.definitions.Response(_content(_MESSAGES), 200),
+            openapi.definitions.Response(_content(_ERROR), 404),
+        ],
         secured={"bearer": []},
     )
     async def history(request: Request) -> HTTPResponse:

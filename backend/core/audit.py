@@ -47,8 +47,6 @@ class AuditEvent(Base):
     detail: Mapped[str]
 
 
-def record(
-    session: Session, at: datetime, tag: Tag, subject: str, *, actor: str = "visitor", detail: str = ""
-) -> None:
+def record(session: Session, at: datetime, tag: Tag, subject: str, *, actor: str = "visitor", detail: str = "") -> None:
     """Add an audit row to the caller's transaction."""
     session.add(AuditEvent(at=at, actor=actor, tag=tag.value, subject=subject, detail=detail))

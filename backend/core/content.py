@@ -62,6 +62,9 @@ class Phrases:
         """Every phrase that the language has."""
         return set(self._by_language[lang])
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._by_language["sv"]
+
     def variants(self, key: str, lang: Lang = "sv") -> Mapping[str, str]:
         """A phrase's text per band; ``default`` is always there."""
         return self._by_language[lang].get(key) or self._by_language["sv"][key]

@@ -184,9 +184,7 @@ class _SqliteWriter:
             if group:
                 self._commit_together(group)
 
-    def _gather(
-        self, first: tuple[Work[Any], Future[Any]] | None
-    ) -> tuple[list[tuple[Work[Any], Future[Any]]], bool]:
+    def _gather(self, first: tuple[Work[Any], Future[Any]] | None) -> tuple[list[tuple[Work[Any], Future[Any]]], bool]:
         group: list[tuple[Work[Any], Future[Any]]] = []
         job = first
         while job is not None:

@@ -15,7 +15,7 @@ from backend.core.reader import Reader
 AT_MOST = 3
 
 
-class Line(Strict):
+class Line(Strict, frozen=True):
     """One helpline as the file has it; see the comments at the top of ``content/helplines.yml``."""
 
     id: str
@@ -40,7 +40,7 @@ class Line(Strict):
     hours: str | None = None
 
 
-class _File(Strict):
+class _File(Strict, frozen=True):
     version: int
     verified_at: date
     lines: list[Line]

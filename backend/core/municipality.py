@@ -19,14 +19,14 @@ class Strict(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A content record: a misspelled field is an error, not a silent default."""
 
 
-class Note(Strict):
+class Note(Strict, frozen=True):
     """The same sentence for a child and for an adult."""
 
     child: str
     adult: str
 
 
-class Contact(Strict):
+class Contact(Strict, frozen=True):
     """A local number. ``example`` marks one that reaches nobody."""
 
     id: str
@@ -38,7 +38,7 @@ class Contact(Strict):
     example: bool = False
 
 
-class OpenHours(Strict):
+class OpenHours(Strict, frozen=True):
     """Local opening times of some weekdays, ``HH:MM``."""
 
     days: list[Day]
@@ -46,7 +46,7 @@ class OpenHours(Strict):
     close: str
 
 
-class Socialjour(Strict):
+class Socialjour(Strict, frozen=True):
     """Help when the office is closed; not round the clock everywhere."""
 
     name: str
@@ -60,7 +60,7 @@ class Socialjour(Strict):
     verified_at: date | None
 
 
-class Unit(Strict):
+class Unit(Strict, frozen=True):
     """A queue and a circle of readers."""
 
     id: str
@@ -72,7 +72,7 @@ class Unit(Strict):
     contact: str
 
 
-class Holidays(Strict):
+class Holidays(Strict, frozen=True):
     """Which days are closed: red days of a country, named eves, local days."""
 
     country: str
@@ -80,7 +80,7 @@ class Holidays(Strict):
     closed_days: list[date]
 
 
-class BookingTerms(Strict):
+class BookingTerms(Strict, frozen=True):
     """How times are offered; durations as the names say."""
 
     enabled: bool
@@ -95,7 +95,7 @@ class BookingTerms(Strict):
     channels: list[Channel]
 
 
-class Retention(Strict):
+class Retention(Strict, frozen=True):
     """Hours until things are wiped. Concerns follow the law (SoL 16 kap.) and are not among them."""
 
     chat_hours: int
@@ -106,14 +106,14 @@ class Retention(Strict):
     mail_hours: int
 
 
-class OnCall(Strict):
+class OnCall(Strict, frozen=True):
     """Who is told at once about danger."""
 
     danger_mailbox: str
     acknowledge_minutes: int
 
 
-class WorkingSpan(Strict):
+class WorkingSpan(Strict, frozen=True):
     """Working hours of some weekdays, local ``HH:MM``."""
 
     days: list[Day]
@@ -121,14 +121,14 @@ class WorkingSpan(Strict):
     end: str
 
 
-class Break(Strict):
+class Break(Strict, frozen=True):
     """A daily pause, local ``HH:MM``."""
 
     start: str
     end: str
 
 
-class DemoStaff(Strict):
+class DemoStaff(Strict, frozen=True):
     """Somebody whom `make run` adds so that a newcomer can log in."""
 
     login: str
@@ -141,7 +141,7 @@ class DemoStaff(Strict):
     break_: Break | None = msgspec.field(name="break", default=None)
 
 
-class Municipality(Strict):
+class Municipality(Strict, frozen=True):
     """The whole file."""
 
     name: str

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
+from functools import partial
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -150,16 +151,14 @@ async def deliver_due(database: Database, transport: Transport, clock: Clock) ->
             state, error = "refused", str(refusal)
         except Exception as failure:  # the network fails in many ways, and each means "later"
             state, error = "pending", type(failure).__name__
-        await database.write(lambda s, r=row, st=state, e=error: _mark(s, r, st, e, clock.now()))
+        await database.write(partial(_mark, row=row, state=state, error=error, at=clock.now()))
         sent += state == "sent"
     return sent
 
 
 def forget_sent(session: Session, before: datetime) -> None:
     """Remove mails that were dealt with before a moment. What still waits is never removed."""
-    session.execute(
-        sa.delete(OutboxMessage).where(OutboxMessage.state != "pending", OutboxMessage.created_at < before)
-    )
+    session.execute(sa.delete(OutboxMessage).where(OutboxMessage.state != "pending", OutboxMessage.created_at < before))
 
 
 def _mark(session: Session, row: OutboxMessage, state: str, error: str, at: datetime) -> None:

@@ -95,10 +95,7 @@ class DangerWatch:
         helplines = self._house.helplines
         if not reader.grown_up:
             topic = {"D04": "suicide_child", "D05": "suicide_child"}.get(category or "")
-            if kind == "serious":
-                name = topic or "child"
-            else:
-                name = topic or "child_danger"
+            name = topic or ("child" if kind == "serious" else "child_danger")
         else:
             name = _SETS.get(category or "", "adult_danger" if kind != "serious" else "adult")
         return helplines.pick(name, reader, today)
@@ -106,4 +103,4 @@ class DangerWatch:
     def _words(self, kind: CardKind, category: str | None, reader: Reader) -> str:
         phrases = self._house.phrases
         special = f"{kind}.{category}"
-        return phrases.say(special if special in phrases.keys() else f"{kind}.text", reader)
+        return phrases.say(special if special in phrases else f"{kind}.text", reader)

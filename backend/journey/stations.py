@@ -16,7 +16,7 @@ UNKNOWN_READS: Band = "10-12"
 """A reader who has not said their age gets words that fit a twelve-year-old."""
 
 
-class Station(Strict):
+class Station(Strict, frozen=True):
     """One station. ``text`` has every band; ``source`` names the law or promise behind the words."""
 
     id: str
@@ -39,7 +39,7 @@ class Station(Strict):
         return self.text[reader.band or UNKNOWN_READS].strip()
 
 
-class Map(Strict):
+class Map(Strict, frozen=True):
     """The whole file. ``overview`` tells the way in a few sentences per band."""
 
     version: str

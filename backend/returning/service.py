@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -51,7 +52,7 @@ class Returning:
         self._house.brake.check(source)
         for words in self._house.codes.find(text):
             digest = await self._house.codes.digest(words)
-            row = await self._house.db.write(lambda session, d=digest: self._use(session, d))
+            row = await self._house.db.write(partial(self._use, digest=digest))
             if row is not None:
                 return await self._behind(row)
         self._house.brake.missed(source)

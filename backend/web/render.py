@@ -30,4 +30,4 @@ async def page(request: Request, template: str, *, status: int = 200, **context:
     context.setdefault("reader", Reader())
     context["path"] = request.path
     response = await sanic_render(template, status=status, context=context, app=request.app)
-    return response  # type: ignore[no-any-return]
+    return response

@@ -24,7 +24,6 @@ def setup(app: Sanic, house: House) -> None:
         if request.method not in _SAFE and "authorization" not in request.headers:
             check_origin(request, house.settings.origin)
 
-    @app.on_response
     async def harden(request: Request, response: HTTPResponse) -> None:
         framable = getattr(request.ctx, "framable", False)
         frame = ancestors if framable else "'none'"
@@ -45,6 +44,8 @@ def setup(app: Sanic, house: House) -> None:
         headers.setdefault("cross-origin-opener-policy", "same-origin")
         if house.settings.https:
             headers.setdefault("strict-transport-security", "max-age=31536000")
+
+    app.register_middleware(harden, "response")
 
 
 def check_origin(request: Request, origin: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import NEUTRAL, NARROW, WIDE
+from tests.browser.conftest import NARROW, NEUTRAL, WIDE
 from tests.browser.stack import Stack, whole_house
 
 Open = Callable[..., Page]

@@ -49,7 +49,7 @@ def test_a_retired_master_key_still_opens_and_a_foreign_one_does_not() -> None:
 
 
 def test_short_answers_have_equal_length() -> None:
-    """"Ja", "nej" and "vet inte" cannot be told apart by size."""
+    """ "Ja", "nej" and "vet inte" cannot be told apart by size."""
     vault = Vault(MASTER)
     key = vault.new_key()
     assert len({len(vault.seal(key, "t.c:1", text)) for text in ("ja", "nej", "vet inte", "")}) == 1

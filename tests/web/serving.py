@@ -48,7 +48,9 @@ class Served:
 
 
 @contextlib.contextmanager
-def serve(settings: Settings, clock: Clock | None = None, seed: Callable[[Database], None] | None = None) -> Iterator[Served]:
+def serve(
+    settings: Settings, clock: Clock | None = None, seed: Callable[[Database], None] | None = None
+) -> Iterator[Served]:
     """Serve a municipality on a free port; its database is migrated and seeded first."""
     Sanic.test_mode = True
     with socket.socket() as probe:

@@ -31,10 +31,10 @@ class Neighbour:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_GET(self) -> None:  # noqa: N802
+            def do_GET(self) -> None:
                 self._send(200 if neighbour.mode != "down" else 503, b'{"ready": true}')
 
-            def do_POST(self) -> None:  # noqa: N802
+            def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 if self.path.endswith("/forget"):
                     neighbour.forgotten.append(body["conversation"])
@@ -246,7 +246,7 @@ def test_ending_wipes_here_and_in_the_assistant(served: Served, neighbour: Neigh
 
 
 def test_taking_the_person_at_their_word(served: Served, neighbour: Neighbour) -> None:
-    """"Nej, jag menade annat" is believed, remembered, and the message gets its ordinary answer."""
+    """ "Nej, jag menade annat" is believed, remembered, and the message gets its ordinary answer."""
     client, _ = started(served)
     card = say(client, "pappa slår mamma nu")["messages"][0]
     mistaken = next(choice for choice in card["choices"] if "menade annat" in choice["title"])
@@ -337,7 +337,9 @@ def test_the_internal_door_is_shut(served: Served, path: str) -> None:
     """Without both tokens, or with a turn that nobody waits for, the answer is that of a page that does not exist."""
     token = {"Authorization": "Bearer " + "i" * 40}
     for headers in ({}, {"Authorization": "Bearer x"}, token, {**token, "X-Turn": "forged"}):
-        response = served.client.post(f"/internal/{path}", json={"slot": "x", "message": "x", "channel": "chat", "parts": []}, headers=headers)
+        response = served.client.post(
+            f"/internal/{path}", json={"slot": "x", "message": "x", "channel": "chat", "parts": []}, headers=headers
+        )
         assert response.status_code == 404
 
 
@@ -352,7 +354,12 @@ def test_the_api_describes_itself(served: Served) -> None:
 def test_no_text_reaches_the_logs(served: Served, capfd: pytest.CaptureFixture[str]) -> None:
     """A canary sent in every way, refused ones included, is in no output."""
     client, _ = started(served)
-    for body in ({"text": "kanariefågel"}, {"text": "/kanariefågel"}, {"text": "kanariefågel" * 3000}, {"choice": "kanariefågel"}):
+    for body in (
+        {"text": "kanariefågel"},
+        {"text": "/kanariefågel"},
+        {"text": "kanariefågel" * 3000},
+        {"choice": "kanariefågel"},
+    ):
         client.post("/api/chats/messages", json=body)
     client.post("/api/chats/messages", content="kanariefågel{".encode())
     served.client.get("/kanariefågel")
