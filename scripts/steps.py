@@ -34,6 +34,8 @@ class StepFailed(Exception):
 
 
 _asked_to_stop: list[str] = []
+_current: tuple[str, float] | None = None
+"""The step that runs, and since when (monotonic seconds)."""
 
 
 def catch_signals() -> None:
@@ -51,10 +53,13 @@ def catch_signals() -> None:
 
 
 def pause(seconds: float = _TICK) -> None:
-    """Sleep a moment; raises `Stopped` if somebody has asked us to stop."""
+    """Sleep a moment, with the running step's seconds counting; raises `Stopped` if asked to stop."""
     if _asked_to_stop:
         raise Stopped(_asked_to_stop[0])
     time.sleep(seconds)
+    if _current is not None and sys.stdout.isatty():
+        doing, started = _current
+        print(f"\r  {doing:<52} {time.monotonic() - started:6.0f} s", end="", flush=True)
     if _asked_to_stop:
         raise Stopped(_asked_to_stop[0])
 
@@ -117,15 +122,21 @@ def _group_alive(process: subprocess.Popen[bytes]) -> bool:
 
 @contextlib.contextmanager
 def step(doing: str) -> Iterator[None]:
-    """Print ``doing`` at once and its seconds when it is done."""
+    """Print ``doing`` at once, its seconds while it lasts (`pause` counts them) and when it is done."""
+    global _current
     started = time.monotonic()
-    print(f"  {doing:<52}", end=" ", flush=True)
+    _current = (doing, started)
+    line = f"  {doing:<52} "
+    again = f"\r{line}" if sys.stdout.isatty() else ""
+    print(line, end="", flush=True)
     try:
         yield
-    except BaseException:
-        print("stopped" if isinstance(sys.exception(), Stopped) else "failed", flush=True)
+    except BaseException as error:
+        print(f"{again}{'stopped' if isinstance(error, Stopped) else 'failed':>8}", flush=True)
         raise
-    print(f"{time.monotonic() - started:6.1f} s", flush=True)
+    finally:
+        _current = None
+    print(f"{again}{time.monotonic() - started:6.1f} s", flush=True)
 
 
 def run(
