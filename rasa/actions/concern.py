@@ -160,9 +160,8 @@ class ValidateConcernForm(StepForm):
         if is_command(turn):
             return True
         if words.is_short(turn.typed, 3) and turn.intent in (
-            {"skip", "affirm", "deny", "something_else"}
-            | ({"unsure"} if begun else set())
-            | {"smalltalk__greet", "smalltalk__thanks"}
+            {"skip", "affirm", "deny", "something_else", "smalltalk__greet", "smalltalk__thanks"}
+            | (set() if begun else {"unsure"})
         ):
             return turn.confidence >= SURE
         statement = turn.intent in ACTS or turn.intent.startswith(
