@@ -49,7 +49,7 @@ def _alive(mark: str) -> list[int]:
     return found
 
 
-def _until(true: Callable[[], bool], seconds: float = 8.0) -> bool:
+def _until(true: Callable[[], bool], seconds: float = 30.0) -> bool:
     until = time.monotonic() + seconds
     while not true() and time.monotonic() < until:
         time.sleep(0.05)
@@ -78,7 +78,7 @@ def test_a_stop_leaves_nothing(supervised: tuple[subprocess.Popen[str], str], si
     """Ctrl-C, SIGTERM and a closed terminal end all three services and their children."""
     supervisor, mark = supervised
     supervisor.send_signal(signum)
-    out, _ = supervisor.communicate(timeout=10)
+    out, _ = supervisor.communicate(timeout=30)
     assert out == "Stopped\n"
     assert supervisor.returncode == 0
     assert [] == _alive(mark)
@@ -98,7 +98,7 @@ def test_the_backend_takes_everything_down_with_it(supervised: tuple[subprocess.
     """Without it there is nothing to serve."""
     supervisor, mark = supervised
     os.killpg(min(pid for pid in _alive(mark) if os.getpgid(pid) == pid), signal.SIGKILL)
-    out, _ = supervisor.communicate(timeout=10)
+    out, _ = supervisor.communicate(timeout=30)
     assert out == "StepFailed\n"
     assert [] == _alive(mark)
 
