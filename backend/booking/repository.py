@@ -30,6 +30,7 @@ _SCHEDULE = (
         WorkingHours.start_minute,
         WorkingHours.end_minute,
         Therapist.channels,
+        StaffMember.first_name,
     )
     .join(Therapist, Therapist.staff_id == WorkingHours.staff_id)
     .join(StaffMember, StaffMember.id == WorkingHours.staff_id)
@@ -37,16 +38,37 @@ _SCHEDULE = (
     .order_by(WorkingHours.staff_id, WorkingHours.weekday, WorkingHours.start_minute)
 )
 _SCHEDULE_OF_DAY = _SCHEDULE.where(WorkingHours.weekday == sa.bindparam("weekday"))
-_ACTIVE_OF = (
-    sa.select(Booking)
-    .where(Booking.holder == sa.bindparam("holder"), Booking.state.in_((HELD, BOOKED)))
-    .with_for_update()
-    .execution_options(populate_existing=True)
+_OWNED = sa.select(
+    _booking.c.id,
+    _booking.c.therapist_id,
+    _booking.c.start_at,
+    _booking.c.end_at,
+    _booking.c.state,
+    _booking.c.hold_until,
+    _booking.c.channel,
+    _booking.c.receipt,
+)
+_ACTIVE_OF = _OWNED.where(
+    _booking.c.holder == sa.bindparam("holder"), _booking.c.state.in_((HELD, BOOKED))
+).with_for_update()
+_OF_HOLDER = _OWNED.where(_booking.c.holder == sa.bindparam("holder"), _booking.c.state == sa.bindparam("state"))
+_BY_ID = _OWNED.where(_booking.c.id == sa.bindparam("id"))
+_COLLEAGUE = (
+    sa.select(
+        StaffMember.id,
+        StaffMember.first_name,
+        StaffMember.mail,
+        StaffMember.unit,
+        Therapist.channels,
+        Therapist.meeting_url,
+    )
+    .join(Therapist, Therapist.staff_id == StaffMember.id)
+    .where(StaffMember.id == sa.bindparam("id"))
 )
 _QUEUE_UP = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("holder"), 0)))
 _OCCUPIED = (
-    sa.select(_cell.c.therapist_id, _cell.c.cell, _cell.c.booking_id, Booking.state, Booking.hold_until)
-    .join(Booking, Booking.id == _cell.c.booking_id)
+    sa.select(_cell.c.therapist_id, _cell.c.cell, _cell.c.booking_id, _booking.c.state, _booking.c.hold_until)
+    .join(_booking, _booking.c.id == _cell.c.booking_id)
     .where(
         _cell.c.therapist_id.in_(sa.bindparam("therapists", expanding=True)),
         _cell.c.cell >= sa.bindparam("first"),
@@ -54,25 +76,52 @@ _OCCUPIED = (
     )
 )
 _LOAD = (
-    sa.select(Booking.therapist_id, sa.func.count())
+    sa.select(_booking.c.therapist_id, sa.func.count())
     .where(
-        Booking.therapist_id.in_(sa.bindparam("therapists", expanding=True)),
-        Booking.start_at >= sa.bindparam("begin"),
-        Booking.start_at < sa.bindparam("end"),
-        Booking.state.in_((HELD, BOOKED)),
+        _booking.c.therapist_id.in_(sa.bindparam("therapists", expanding=True)),
+        _booking.c.start_at >= sa.bindparam("begin"),
+        _booking.c.start_at < sa.bindparam("end"),
+        _booking.c.state.in_((HELD, BOOKED)),
     )
-    .group_by(Booking.therapist_id)
+    .group_by(_booking.c.therapist_id)
 )
 _INSERT_BOOKING = sa.insert(_booking)
 _INSERT_CELLS = sa.insert(_cell)
 
 
 @dataclass(frozen=True, slots=True)
+class Owned:
+    """A booking as its holder's own use cases need it: nothing sealed, nothing about who they are."""
+
+    id: str
+    therapist_id: str
+    start_at: datetime
+    end_at: datetime
+    state: str
+    hold_until: datetime | None
+    channel: str | None
+    receipt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Colleague:
+    """A therapist as others need to know them."""
+
+    id: str
+    first_name: str
+    mail: str
+    unit: str
+    channels: frozenset[str]
+    meeting_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
-    """Working hours of those who are employed now, and the channels that each can meet in."""
+    """Working hours of those who are employed now, the channels that each can meet in, and their first names."""
 
     shifts: list[Shift]
     channels: dict[str, frozenset[str]]
+    names: dict[str, str]
 
     def able(self, channel: str | None) -> list[Shift]:
         """Shifts of those who can meet in ``channel`` (None: in any)."""
@@ -91,12 +140,20 @@ class Occupied:
 
 def schedule(session: Session, weekday: int | None = None) -> Schedule:
     """The working hours of all therapists, or those of one weekday."""
-    rows = session.execute(_SCHEDULE) if weekday is None else session.execute(_SCHEDULE_OF_DAY, {"weekday": weekday})
-    shifts, channels = [], {}
-    for staff_id, day, start, end, ways in rows:
+    connection = session.connection()
+    rows = (
+        connection.execute(_SCHEDULE) if weekday is None else connection.execute(_SCHEDULE_OF_DAY, {"weekday": weekday})
+    )
+    shifts, channels, names = [], {}, {}
+    for staff_id, day, start, end, ways, first_name in rows:
         shifts.append(Shift(staff_id, day, start, end))
-        channels[staff_id] = frozenset(ways.split(",")) - {""}
-    return Schedule(shifts, channels)
+        channels[staff_id] = _ways(ways)
+        names[staff_id] = first_name
+    return Schedule(shifts, channels, names)
+
+
+def _ways(channels: str) -> frozenset[str]:
+    return frozenset(channels.split(",")) - {""}
 
 
 def occupied(
@@ -110,7 +167,7 @@ def occupied(
     expired: dict[str, set[str]] = defaultdict(set)
     own = held_by(session, but_for) if but_for else None
     own_id = own.id if own is not None else None
-    rows = session.execute(_OCCUPIED, {"therapists": list(therapists), "first": first, "end": end})
+    rows = session.connection().execute(_OCCUPIED, {"therapists": list(therapists), "first": first, "end": end})
     for therapist_id, cell, booking_id, state, hold_until in rows:
         if state == HELD and hold_until <= now:
             expired[therapist_id].add(booking_id)
@@ -119,42 +176,48 @@ def occupied(
     return Occupied(busy, expired)
 
 
-def held_by(session: Session, holder: str) -> Booking | None:
+def held_by(session: Session, holder: str) -> Owned | None:
     """The holder's hold, run out or not, without locking it."""
-    return session.scalar(sa.select(Booking).where(Booking.holder == holder, Booking.state == HELD))
+    return _owned(session, _OF_HOLDER, holder=holder, state=HELD)
 
 
-def booked_by(session: Session, holder: str) -> Booking | None:
+def booked_by(session: Session, holder: str) -> Owned | None:
     """The holder's confirmed booking, without locking it."""
-    return session.scalar(sa.select(Booking).where(Booking.holder == holder, Booking.state == BOOKED))
+    return _owned(session, _OF_HOLDER, holder=holder, state=BOOKED)
+
+
+def _owned(session: Session, statement: sa.Select[Any], **values: str) -> Owned | None:
+    row = session.connection().execute(statement, values).one_or_none()
+    return Owned(*row) if row is not None else None
 
 
 def load(session: Session, therapists: Iterable[str], begin: datetime, end: datetime) -> dict[str, int]:
     """How many talks each has between the two instants."""
-    rows = session.execute(_LOAD, {"therapists": list(therapists), "begin": begin, "end": end})
+    rows = session.connection().execute(_LOAD, {"therapists": list(therapists), "begin": begin, "end": end})
     return {row[0]: row[1] for row in rows}
 
 
-def active_of(session: Session, holder: str) -> Booking | None:
+def active_of(session: Session, holder: str) -> Owned | None:
     """The holder's hold or booking, locked until the transaction ends.
 
     On PostgreSQL the holder is locked too, row or no row: otherwise a second window
     could wait for a hold, find it replaced, and not see the one that replaced it.
     """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(_QUEUE_UP, {"holder": holder})
-    return session.scalar(_ACTIVE_OF, {"holder": holder})
+    connection = session.connection()
+    if connection.dialect.name == "postgresql":
+        connection.execute(_QUEUE_UP, {"holder": holder})
+    return _owned(session, _ACTIVE_OF, holder=holder)
 
 
 def add(session: Session, values: dict[str, Any], taken: Iterable[int]) -> None:
     """Store a booking and its cells; raises `IntegrityError` when somebody else owns one of them."""
-    session.execute(_INSERT_BOOKING, values)
+    session.connection().execute(_INSERT_BOOKING, values)
     occupy(session, values["id"], values["therapist_id"], taken)
 
 
 def occupy(session: Session, booking_id: str, therapist_id: str, taken: Iterable[int]) -> None:
     """Take cells, in ascending order so that two takers cannot wait for each other."""
-    session.execute(
+    session.connection().execute(
         _INSERT_CELLS,
         [{"therapist_id": therapist_id, "cell": cell, "booking_id": booking_id} for cell in sorted(taken)],
     )
@@ -162,7 +225,7 @@ def occupy(session: Session, booking_id: str, therapist_id: str, taken: Iterable
 
 def change(session: Session, booking_id: str, **values: Any) -> None:
     """Update columns of one booking."""
-    session.execute(sa.update(_booking).where(_booking.c.id == booking_id).values(**values))
+    session.connection().execute(sa.update(_booking).where(_booking.c.id == booking_id), values)
 
 
 def vacate(session: Session, booking_ids: Iterable[str]) -> None:
@@ -199,20 +262,15 @@ def expired_before(session: Session, instant: datetime, limit: int) -> Sequence[
     ).all()
 
 
-def by_id(session: Session, booking_id: str, *, lock: bool = False) -> Booking | None:
+def by_id(session: Session, booking_id: str, *, lock: bool = False) -> Owned | None:
     """One booking, for whoever has proven by code or session that it is theirs."""
-    statement = sa.select(Booking).where(Booking.id == booking_id)
-    return session.scalar(statement.with_for_update() if lock else statement)
+    return _owned(session, _BY_ID.with_for_update() if lock else _BY_ID, id=booking_id)
 
 
-def therapist(session: Session, staff_id: str) -> tuple[StaffMember, Therapist]:
-    """The staff member and the therapist's own settings; raises `NoResultFound`."""
-    row = session.execute(
-        sa.select(StaffMember, Therapist)
-        .join(Therapist, Therapist.staff_id == StaffMember.id)
-        .where(StaffMember.id == staff_id)
-    ).one()
-    return row[0], row[1]
+def colleague(session: Session, staff_id: str) -> Colleague:
+    """A therapist, still employed or not; raises `NoResultFound`."""
+    row = session.connection().execute(_COLLEAGUE, {"id": staff_id}).one()
+    return Colleague(row[0], row[1], row[2], row[3], _ways(row[4]), row[5])
 
 
 def readable_by(staff: StaffMember) -> sa.Select[Booking, str, str | None]:

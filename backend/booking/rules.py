@@ -5,6 +5,7 @@ Wall-clock hours of Europe/Stockholm become UTC instants here and nowhere else.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -72,6 +73,7 @@ def promised_days(today: date, days_ahead: int, closed: Callable[[date], bool]) 
     return [*([] if closed(today) else [today]), *islice(open_after(today, closed), days_ahead)]
 
 
+@functools.lru_cache(maxsize=4096)
 def instant(day: date, minute: int) -> datetime:
     """The UTC instant of a wall-clock minute in Stockholm (1440 is the next midnight).
 
@@ -132,7 +134,14 @@ def free_times(
 def working_at(start: datetime, shifts: Iterable[Shift], terms: Terms) -> list[str]:
     """Therapists who have a talk beginning at ``start`` in their schedule, free or not."""
     day = to_local(start).date()
-    return list(dict.fromkeys(shift.therapist for shift in shifts if start in starts(day, shift, terms)))
+    step, length = timedelta(minutes=terms.meeting + terms.buffer), timedelta(minutes=terms.meeting)
+    found = []
+    for shift in shifts:
+        begin, end = instant(day, shift.start_minute), instant(day, shift.end_minute)
+        on_grid = shift.weekday == day.weekday() and begin <= start and not (start - begin) % step
+        if on_grid and start + length <= end:
+            found.append(shift.therapist)
+    return list(dict.fromkeys(found))
 
 
 def least_loaded(therapists: Sequence[str], load: Mapping[str, int], draw: Callable[[], float]) -> str:

@@ -27,7 +27,7 @@ from backend.core.closed_days import ClosedDays
 from backend.core.errors import AlreadyBooked, HoldExpired, InvalidField, NotFound, Taken
 from backend.core.house import House
 from backend.core.municipality import DAYS, Break, Municipality
-from backend.core.people import StaffMember, first_name_of
+from backend.core.people import StaffMember
 from backend.core.phone import parse_phone
 from backend.core.reader import Reader
 from backend.core.vault import new_id
@@ -267,7 +267,7 @@ class BookingDesk:
             return Held(
                 booking_id=booking_id,
                 start=start,
-                therapist=first_name_of(session, therapist_id),
+                therapist=schedule.names[therapist_id],
                 until=until,
                 minutes=self._settings.hold_minutes,
                 channels=self._channels_at(session, schedule, start, therapist_id, now),
@@ -303,17 +303,23 @@ class BookingDesk:
                 return self._confirmed(session, booking)
             if booking.start_at <= now or shown not in (None, booking.start_at):
                 raise HoldExpired
-            therapist_id = self._therapist_for(session, booking, details.channel, now)
+            therapist = self._therapist_for(session, booking, details.channel, now)
             values = self._sealed(booking.id, details)
-            values |= {"therapist_id": therapist_id, "state": BOOKED, "hold_until": None}
+            values |= {"therapist_id": therapist.id, "state": BOOKED, "hold_until": None}
             values |= {"receipt": receipt, "confirmed_at": now}
             repository.change(session, booking.id, **values)
             codes.issue(session, self._house.vault, code, receipt, "booking", booking.id, now)
             audit.record(session, now, Tag.BOOKING_CONFIRMED, booking.id)
-            self._notify(session, therapist_id, now)
-            first_name, room = self._met_by(session, therapist_id, details.channel)
+            self._notify(session, therapist, now)
             return Confirmed(
-                booking.id, booking.start_at, booking.end_at, details.channel, first_name, receipt, code.words, room
+                booking.id,
+                booking.start_at,
+                booking.end_at,
+                details.channel,
+                therapist.first_name,
+                receipt,
+                code.words,
+                _room(therapist, details.channel),
             )
 
         return await self._contend(work)
@@ -354,7 +360,7 @@ class BookingDesk:
             repository.change(session, booking_id, state=CANCELLED, cancelled_at=now, holder=None)
             repository.vacate(session, [booking_id])
             audit.record(session, now, Tag.BOOKING_CANCELLED, booking_id, actor=actor)
-            self._notify(session, booking.therapist_id, now)
+            self._notify(session, repository.colleague(session, booking.therapist_id), now)
             return True
 
         return await self._db.write(work)
@@ -366,15 +372,15 @@ class BookingDesk:
             booking = repository.by_id(session, booking_id)
             if booking is None:
                 raise NotFound
-            first_name, room = self._met_by(session, booking.therapist_id, booking.channel)
+            therapist = repository.colleague(session, booking.therapist_id)
             return BookingView(
                 booking.id,
                 booking.start_at,
                 booking.end_at,
                 booking.channel,
-                first_name,
+                therapist.first_name,
                 booking.state,
-                room if booking.state == BOOKED else None,
+                _room(therapist, booking.channel) if booking.state == BOOKED else None,
             )
 
         return await self._db.read(work)
@@ -391,7 +397,7 @@ class BookingDesk:
             return Held(
                 booking.id,
                 booking.start_at,
-                first_name_of(session, booking.therapist_id),
+                repository.colleague(session, booking.therapist_id).first_name,
                 booking.hold_until,
                 self._settings.hold_minutes,
                 self._channels_at(session, schedule, booking.start_at, booking.therapist_id, now),
@@ -574,18 +580,21 @@ class BookingDesk:
             self._drop_expired(session, state.expired[chosen], now)
         return chosen
 
-    def _therapist_for(self, session: Session, booking: Booking, channel: str, now: datetime) -> str:
+    def _therapist_for(
+        self, session: Session, booking: repository.Owned, channel: str, now: datetime
+    ) -> repository.Colleague:
         """Whoever holds the talk, or a colleague free at that time if the first cannot meet in ``channel``."""
+        therapist = repository.colleague(session, booking.therapist_id)
+        if channel in therapist.channels:
+            return therapist
         schedule = repository.schedule(session, to_local(booking.start_at).weekday())
-        if channel in schedule.channels.get(booking.therapist_id, ()):
-            return booking.therapist_id
         try:
             other = self._choose(session, schedule, booking.start_at, channel, now)
         except Taken:
             raise InvalidField("channel_unavailable", "channel") from None
         repository.vacate(session, [booking.id])
         repository.occupy(session, booking.id, other, rules.cells(booking.start_at, self._terms.cells))
-        return other
+        return repository.colleague(session, other)
 
     def _channels_at(
         self, session: Session, schedule: repository.Schedule, start: datetime, therapist_id: str, now: datetime
@@ -599,7 +608,7 @@ class BookingDesk:
             ways |= {way for each in able if not busy.get(each) for way in schedule.channels[each]}
         return tuple(channel for channel in self._settings.channels if channel in ways)
 
-    def _let_go(self, session: Session, mine: Booking, now: datetime) -> None:
+    def _let_go(self, session: Session, mine: repository.Owned, now: datetime) -> None:
         if mine.state == BOOKED:
             repository.change(session, mine.id, holder=None)
             return
@@ -655,39 +664,33 @@ class BookingDesk:
             return None
         return self._house.vault.open(booking.data_key, f"booking.{name}:{booking.id}", sealed)
 
-    def _notify(self, session: Session, therapist_id: str, now: datetime) -> None:
+    def _notify(self, session: Session, therapist: repository.Colleague, now: datetime) -> None:
         """Post a mail to the therapist, or to the unit, that says only that there is something new."""
-        staff, _ = repository.therapist(session, therapist_id)
         phrases = self._house.phrases
         outbox.post(
             session,
             now,
-            staff.mail or self._house.municipality.unit(staff.unit).mailbox,
+            therapist.mail or self._house.municipality.unit(therapist.unit).mailbox,
             phrases.say("booking_mail.subject"),
             phrases.say("booking_mail.body", None, url=f"{self._house.settings.public_url}/personal"),
         )
-
-    def _met_by(self, session: Session, therapist_id: str, channel: str | None) -> tuple[str, str | None]:
-        """The therapist's first name, and the room to meet in if it is a video talk."""
-        staff, own = repository.therapist(session, therapist_id)
-        return staff.first_name, own.meeting_url if channel == "video" else None
 
     def _existing(self, session: Session, holder: str) -> Confirmed | None:
         booking = repository.booked_by(session, holder)
         return self._confirmed(session, booking) if booking is not None else None
 
-    def _confirmed(self, session: Session, booking: Booking) -> Confirmed:
+    def _confirmed(self, session: Session, booking: repository.Owned) -> Confirmed:
         assert booking.channel is not None and booking.receipt is not None
-        first_name, room = self._met_by(session, booking.therapist_id, booking.channel)
+        therapist = repository.colleague(session, booking.therapist_id)
         return Confirmed(
             booking.id,
             booking.start_at,
             booking.end_at,
             booking.channel,
-            first_name,
+            therapist.first_name,
             booking.receipt,
             codes.unsaved_words(session, self._house.vault, booking.receipt),
-            room,
+            _room(therapist, booking.channel),
         )
 
 
@@ -725,6 +728,10 @@ def _around(start: str, end: str, pause: Break | None) -> list[tuple[int, int]]:
 def _minute(clock: str) -> int:
     hour, _, minute = clock.partition(":")
     return int(hour) * 60 + int(minute)
+
+
+def _room(therapist: repository.Colleague, channel: str | None) -> str | None:
+    return therapist.meeting_url if channel == "video" else None
 
 
 def _read(slot: str) -> tuple[datetime, str | None]:
