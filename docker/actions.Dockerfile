@@ -14,6 +14,7 @@ COPY --from=build /app/rasa/.venv rasa/.venv
 COPY docker/health.py docker/
 COPY rasa/serve_actions.py rasa/safe_logs.py rasa/
 COPY rasa/actions rasa/actions
+COPY rasa/data/words rasa/data/words
 ENV PATH=/app/rasa/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp SANIC_HOST=0.0.0.0
 USER 10001:10001
 EXPOSE 5055

@@ -173,6 +173,14 @@ def test_a_dockerfile_copies_what_there_is(dockerfile: Path) -> None:
     assert "\nUSER 10001:10001\n" in last_stage
 
 
+def test_the_actions_image_holds_what_the_actions_read() -> None:
+    """Its words lie outside the package, so they must be copied with it."""
+    from_words = re.findall(r'"data" / "(\w+)"', (ROOT / "rasa" / "actions" / "words.py").read_text(encoding="utf-8"))
+    dockerfile = (ROOT / "docker" / "actions.Dockerfile").read_text(encoding="utf-8")
+    assert from_words
+    assert [] == [name for name in from_words if f"COPY rasa/data/{name} rasa/data/{name}\n" not in dockerfile]
+
+
 @pytest.mark.parametrize("name", ["backend", "rasa", "actions"])
 def test_the_image_starts_what_compose_starts(name: str, services: dict[str, Any]) -> None:
     """`docker run` of the image is no other program."""
