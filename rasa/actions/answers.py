@@ -6,6 +6,7 @@ asks its open question once more.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from rasa_sdk import Action, Tracker
@@ -16,6 +17,9 @@ from rasa_sdk.types import DomainDict
 from actions import words
 from actions.backend_client import BackendDown, BackendRefused
 from actions.turn import Turn, say, show, show_contacts
+
+PATIENCE = 2
+"""After so many turns about something else, telling begins anew."""
 
 START_OF = {"booking": "action_find_times", "concern": "action_start_concern"}
 """What begins each of the forms."""
@@ -31,9 +35,7 @@ class ActionNoteReader(Action):
     def name(self) -> str:
         return "action_note_reader"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
         if turn.pressed:
             reader = words.READERS.get(turn.entities.get("reader", ""))
@@ -57,9 +59,7 @@ class ActionStart(Action):
     def name(self) -> str:
         return "action_start"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
         if turn.who:
             say(dispatcher, "utter_start", turn, turn.main_buttons)
@@ -75,9 +75,7 @@ class ActionSetReader(Action):
     def name(self) -> str:
         return "action_set_reader"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
         noted = "utter_reader_noted" if turn.who else "utter_reader_skipped"
         say(dispatcher, noted, turn, None if turn.loop else turn.main_buttons)
@@ -90,9 +88,7 @@ class ActionAnswer(Action):
     def name(self) -> str:
         return "action_answer"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
         if turn.loop and turn.intent == "out_of_scope":
             # Far from anything the assistant knows: an answer that did not fit.
@@ -111,9 +107,7 @@ class ActionShowMap(Action):
     def name(self) -> str:
         return "action_show_map"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
         station = turn.entities.get("station")
         if station is None and turn.typed:
@@ -134,9 +128,7 @@ class ActionWhoIsWho(Action):
     def name(self) -> str:
         return "action_who_is_who"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
         role = words.first_line(turn.typed, words.words("roles")) or "overview"
         after = words.words("next")["after"]["roles__who"]
@@ -155,9 +147,7 @@ class ActionHear(Action):
     def name(self) -> str:
         return "action_hear"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
         told = list(turn.slot("told") or [])
         if turn.typed and turn.message and turn.message not in told:
@@ -173,19 +163,27 @@ class ActionHear(Action):
 
 def _heard(turn: Turn) -> tuple[str, str]:
     """The response and the buttons for somebody who is telling."""
-    times = 0
-    for actions in turn.ran_before():
-        if "action_hear" not in actions:
-            break
-        times += 1
-    story = turn.intent == "concern__story"
+    times = _times_heard(turn)
+    story = turn.intent in ("concern", "concern__story")
     if times == 0:
-        known = turn.intent.startswith(("feelings__", "concern__story"))
-        response = f"utter_{turn.intent}" if known else "utter_feelings__more"
-        return response, "heard_story_first" if story else "heard_first"
+        if story:
+            return "utter_concern__story", "heard_story_first"
+        known = turn.intent.startswith("feelings__")
+        return f"utter_{turn.intent}" if known else "utter_feelings__more", "heard_first"
     if times % 2 == 0:
         return "utter_feelings__still", "heard_again"
     return ("utter_concern__story_more" if story else "utter_feelings__more"), "heard_again"
+
+
+def _times_heard(turn: Turn) -> int:
+    """How often the person has told something in this part of the conversation."""
+    times = since = 0
+    for actions in turn.ran_before():
+        heard = "action_hear" in actions
+        times, since = times + heard, 0 if heard else since + 1
+        if since > PATIENCE:
+            break
+    return times
 
 
 class ActionNotUnderstood(Action):
@@ -199,9 +197,7 @@ class ActionNotUnderstood(Action):
     def name(self) -> str:
         return "action_not_understood"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
         if turn.loop:
             return missed(dispatcher, turn)
@@ -268,9 +264,7 @@ class ActionAct(Action):
     def name(self) -> str:
         return "action_act"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
         if turn.loop:
             if turn.requested == "words" and turn.intent == "affirm":
@@ -282,6 +276,10 @@ class ActionAct(Action):
             return [FollowupAction(START_OF[meant])]
         before = next(turn.ran_before(), set())
         if "action_hear" in before and turn.typed and not meant:
+            if turn.intent in ("affirm", "deny"):
+                offer = turn.buttons(words.words("next")["heard_again"])
+                say(dispatcher, "utter_offer", turn, offer)
+                return []
             # A short word to an open question: they are still telling.
             return await ActionHear().run(dispatcher, tracker, domain)
         known = ("affirm", "deny", "unsure", "skip")
@@ -296,9 +294,7 @@ class ActionSomethingElse(Action):
     def name(self) -> str:
         return "action_something_else"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
         if turn.loop:
             return missed(dispatcher, turn)
@@ -312,9 +308,7 @@ class ActionWhy(Action):
     def name(self) -> str:
         return "action_why"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
         say(dispatcher, f"utter_why__{turn.requested}" if turn.requested else "utter_why", turn)
         return []
@@ -326,9 +320,7 @@ class ActionLanguage(Action):
     def name(self) -> str:
         return "action_language"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
         if "lang" in turn.entities:
             say(dispatcher, "utter_language_set", turn, None if turn.loop else turn.main_buttons)
@@ -343,30 +335,34 @@ class ActionStop(Action):
     def name(self) -> str:
         return "action_stop"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
         said = {
             "booking_form": "utter_booking_stopped",
             "concern_form": "utter_concern_stopped",
         }.get(turn.loop or "", "utter_stop")
         if turn.slot("time"):
-            try:
+            # Should it fail: the hold ends by itself within five minutes.
+            with suppress(BackendDown, BackendRefused):
                 await turn.backend.release()
-            except (BackendDown, BackendRefused):
-                pass  # The hold ends by itself within five minutes.
         dispatcher.utter_message(response=said, buttons=turn.main_buttons)
         return forgotten()
 
 
-BOOKING_SLOTS = (
-    "time offered times_show times_query channel booking_ok booking_change changing".split()
-)
-CONTACT_SLOTS = "phone call_ok if_other leave_message".split()
-CONCERN_SLOTS = (
-    "use_told words parts about now reach concern_ok concern_change changing warned".split()
-)
+BOOKING_SLOTS = ["time", "offered", "times_show", "times_query", "channel", "booking_ok", "booking_change", "changing"]
+CONTACT_SLOTS = ["phone", "call_ok", "if_other", "leave_message"]
+CONCERN_SLOTS = [
+    "use_told",
+    "words",
+    "parts",
+    "about",
+    "now",
+    "reach",
+    "concern_ok",
+    "concern_change",
+    "changing",
+    "warned",
+]
 
 
 def forgotten(*groups: list[str]) -> list[EventType]:

@@ -7,7 +7,6 @@ anybody's words: messages are named by their ids, and the backend reads its own 
 
 from __future__ import annotations
 
-import asyncio
 import os
 from typing import Any
 
@@ -58,9 +57,7 @@ class Backend:
     def __init__(self, turn: str) -> None:
         self._headers = {"Authorization": f"Bearer {TOKEN}", "X-Turn": turn}
 
-    async def times(
-        self, channel: str | None = None, day: str | None = None, skip: int = 0
-    ) -> dict[str, Any]:
+    async def times(self, channel: str | None = None, day: str | None = None, skip: int = 0) -> dict[str, Any]:
         """Free times, nearest first.
 
         Returns {"times": [{"slot", "label", "start"}], "opens": label | None, "more": bool}.
@@ -91,9 +88,7 @@ class Backend:
         """
         return await self._post("contact", {"message": message})
 
-    async def book(
-        self, channel: str, contact: str | None, safe: dict[str, Any] | None
-    ) -> dict[str, Any]:
+    async def book(self, channel: str, contact: str | None, safe: dict[str, Any] | None) -> dict[str, Any]:
         """Book the time that is held. Returns {"label", "channel", "therapist", "receipt"}.
 
         Raises:
@@ -130,7 +125,7 @@ class Backend:
             ):
                 status = response.status
                 answer = {} if status == 204 else await response.json()
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError):
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
             raise BackendDown from None
         if status >= 500 or not isinstance(answer, dict):
             raise BackendDown

@@ -38,9 +38,7 @@ class ActionFindTimes(Action):
     def name(self) -> str:
         return "action_find_times"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
         if turn.loop == "booking_form":
             if turn.intent == "human":
@@ -88,9 +86,7 @@ class ActionAskTime(Action):
     def name(self) -> str:
         return "action_ask_booking_form_time"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
         query = turn.slot("times_query") or {}
         shown = turn.slot("times_show")
@@ -125,9 +121,7 @@ async def held(dispatcher: CollectingDispatcher, turn: Turn, slot: str) -> Slots
     except BackendDown:
         trouble(dispatcher, turn, "stop")
         return {"time": None}
-    dispatcher.utter_message(
-        response="utter_time_held", label=hold["label"], minutes=hold.get("minutes", 5)
-    )
+    dispatcher.utter_message(response="utter_time_held", label=hold["label"], minutes=hold.get("minutes", 5))
     kept = {"slot": slot, "label": hold["label"], "therapist": hold.get("therapist")}
     return {"time": kept, "times_show": None, "times_query": None}
 
@@ -170,9 +164,7 @@ class ValidateBookingForm(StepForm):
             return self._changed(words.first_of(turn.typed, lists["change"]))
         return None
 
-    async def _pressed_anywhere(
-        self, dispatcher: CollectingDispatcher, turn: Turn
-    ) -> Slots | None:
+    async def _pressed_anywhere(self, dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
         """A button counts when it is pressed, however far up it stands on the screen."""
         if turn.intent == "choose_time":
             slot = turn.entities.get("slot")
@@ -194,17 +186,18 @@ class ValidateBookingForm(StepForm):
             return self._more(turn) if turn.intent in ("deny", "something_else") else None
         offered = turn.slot("offered") or []
         wish = words.wished(turn.typed, offered)
-        if wish.more or words.yes_no(turn.typed) == "no":
+        if wish.more:
             return self._more(turn)
         if len(wish.times) == 1:
             return await held(dispatcher, turn, wish.times[0]["slot"])
         if wish.times:
-            return {"times_show": {"times": list(wish.times), "more": True}}
-        lists = words.words("answers")["times"]
-        if words.mentions(turn.typed, lists["days"]["i morgon"]):
-            return {"times_query": {"day": "next"}}
-        if words.mentions(turn.typed, lists["days"]["i dag"]):
-            return {"times_query": {"day": "today"}}
+            return {"times_show": {"times": list(wish.times), "more": True}, "times_query": None}
+        days = words.words("answers")["times"]["days"]
+        wants_today, wants_next = (words.mentions(turn.typed, days[d]) for d in ("i dag", "i morgon"))
+        if words.yes_no(turn.typed) == "no":
+            return {"times_query": {"day": "next"}} if wants_today else self._more(turn)
+        if wants_today or wants_next:
+            return {"times_query": {"day": "next" if wants_next else "today"}}
         return None
 
     @staticmethod
@@ -215,9 +208,16 @@ class ValidateBookingForm(StepForm):
 
     async def _channel(self, dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
         lists = words.words("answers")["channel"]
-        channel = choice(turn, "choose_channel", "channel", lists)
-        # Chat needs nothing and is heard by nobody: the right one for who will not choose.
-        if channel is None and turn.intent in ("skip", "unsure"):
+        if words.mentions(turn.typed, words.words("answers")["negations"]):
+            # "Do not call" names what is not wanted.
+            lists = {name: said for name, said in lists.items() if not words.mentions(turn.typed, said)}
+            if len(lists) != 1:
+                lists = {}
+        channel = next(iter(lists)) if len(lists) == 1 else choice(turn, "choose_channel", "channel", lists)
+        indifferent = words.mentions(turn.typed, words.words("answers")["times"]["any"])
+        if channel is None and (turn.intent in ("skip", "unsure") or indifferent):
+            # Chat needs nothing and is heard by nobody: the right one for who will not choose.
+            dispatcher.utter_message(response="utter_channel_chat")
             channel = "chat"
         return {"channel": channel} if channel else None
 
@@ -252,9 +252,7 @@ class ActionAskBookingOk(Action):
     def name(self) -> str:
         return "action_ask_booking_form_booking_ok"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
         time, phone = turn.slot("time") or {}, turn.slot("phone") or {}
         rows: dict[str, Any] = {
@@ -278,9 +276,7 @@ class ActionBook(Action):
     def name(self) -> str:
         return "action_book"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
         if not turn.slot("booking_ok"):
             return []
@@ -292,21 +288,15 @@ class ActionBook(Action):
         except BackendDown:
             trouble(dispatcher, turn, "retry_booking")
             return [SlotSet("booking_ok", None)]
-        dispatcher.utter_message(
-            response="utter_booked", label=booked["label"], therapist=booked["therapist"]
-        )
-        dispatcher.utter_message(
-            json_message={"show": "code", "receipt": booked["receipt"], "of": "booking"}
-        )
+        dispatcher.utter_message(response="utter_booked", label=booked["label"], therapist=booked["therapist"])
+        dispatcher.utter_message(json_message={"show": "code", "receipt": booked["receipt"], "of": "booking"})
         if turn.slot("parts"):
             buttons = turn.buttons(["finish_concern", "not_now"])
             dispatcher.utter_message(response="utter_concern_resume", buttons=buttons)
         return forgotten(BOOKING_SLOTS, CONTACT_SLOTS)
 
     @staticmethod
-    def _refused(
-        dispatcher: CollectingDispatcher, turn: Turn, refused: BackendRefused
-    ) -> list[EventType]:
+    def _refused(dispatcher: CollectingDispatcher, turn: Turn, refused: BackendRefused) -> list[EventType]:
         if refused.code == "already_booked":
             dispatcher.utter_message(response="utter_already_booked")
             return forgotten(BOOKING_SLOTS, CONTACT_SLOTS)

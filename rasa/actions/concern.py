@@ -14,7 +14,7 @@ from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.types import DomainDict
 
 from actions import words
-from actions.answers import CONCERN_SLOTS, CONTACT_SLOTS, forgotten
+from actions.answers import CONCERN_SLOTS, CONTACT_SLOTS, ActionHear, forgotten
 from actions.backend_client import BackendDown, BackendRefused
 from actions.steps import (
     ACTS,
@@ -31,6 +31,9 @@ from actions.steps import (
 )
 from actions.turn import SURE, Turn, say, show, trouble
 
+PLAIN = 0.6
+"""From here on, the wish to write about a concern is taken at its word."""
+
 TOLD_WORDS = 12
 """From so many words on, the message that asked to tell something is itself a story."""
 
@@ -41,15 +44,16 @@ class ActionStartConcern(Action):
     def name(self) -> str:
         return "action_start_concern"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
         if turn.loop == "concern_form":
             return []
         if turn.loop:
             say(dispatcher, "utter_later__concern", turn)
             return []
+        if turn.typed and turn.confidence < PLAIN:
+            # Rather a story than an order: listen, with writing as one of the ways on.
+            return await ActionHear().run(dispatcher, tracker, domain)
         begun = bool(turn.slot("parts"))
         told = list(turn.slot("told") or [])
         long_enough = turn.typed and not words.is_short(turn.typed, TOLD_WORDS - 1)
@@ -70,9 +74,7 @@ class ActionAskWords(Action):
     def name(self) -> str:
         return "action_ask_concern_form_words"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
         parts = turn.slot("parts") or []
         if not parts:
@@ -157,7 +159,7 @@ class ValidateConcernForm(StepForm):
     @staticmethod
     def _is_aside(turn: Turn, begun: bool) -> bool:
         """Whether a message is meant for the assistant: an order, or plainly a question."""
-        if is_command(turn):
+        if is_command(turn, "booking"):
             return True
         if words.is_short(turn.typed, 3) and turn.intent in (
             {"skip", "affirm", "deny", "something_else", "smalltalk__greet", "smalltalk__thanks"}
@@ -232,9 +234,7 @@ class ActionAskConcernOk(Action):
     def name(self) -> str:
         return "action_ask_concern_form_concern_ok"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
         summary: dict[str, Any] = {
             "show": "summary",
@@ -244,9 +244,7 @@ class ActionAskConcernOk(Action):
         if turn.slot("reach") == "phone":
             _, safe = safe_contact(turn)
             summary |= {"phone": (turn.slot("phone") or {}).get("display"), "safe": safe}
-        dispatcher.utter_message(
-            response="utter_ask_concern_form_concern_ok", json_message=summary
-        )
+        dispatcher.utter_message(response="utter_ask_concern_form_concern_ok", json_message=summary)
         return []
 
 
@@ -256,9 +254,7 @@ class ActionSendConcern(Action):
     def name(self) -> str:
         return "action_send_concern"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
         if not turn.slot("concern_ok"):
             return []

@@ -58,13 +58,13 @@ def asks(turn: Turn) -> bool:
     return words.is_question(turn.typed) and turn.confidence >= SURE
 
 
-def is_command(turn: Turn) -> bool:
-    """Whether a typed message is an order to the assistant, not an answer."""
-    return turn.intent in COMMANDS and turn.confidence >= SURE and words.is_short(turn.typed, 8)
+def is_command(turn: Turn, *more: str) -> bool:
+    """Whether a typed message is an order to the assistant (or one of `more`), no answer."""
+    return turn.intent in COMMANDS.union(more) and turn.confidence >= SURE and words.is_short(turn.typed, 8)
 
 
 def yes_no(turn: Turn) -> str | None:
-    """"yes", "no", "unsure", or None if the message is neither."""
+    """ "yes", "no", "unsure", or None if the message is neither."""
     if turn.pressed:
         return YES_NO.get(turn.intent)
     plain = words.yes_no(turn.typed)

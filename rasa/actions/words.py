@@ -48,10 +48,7 @@ def fold(text: str) -> str:
 def _pattern(phrases: tuple[str, ...]) -> re.Pattern[str]:
     alternatives = []
     for phrase in phrases:
-        parts = [
-            re.escape(fold(part)) + (r"\w*" if part.endswith("*") else "")
-            for part in phrase.split()
-        ]
+        parts = [re.escape(fold(part)) + (r"\w*" if part.endswith("*") else "") for part in phrase.split()]
         alternatives.append(" ".join(parts))
     return re.compile(rf"\b(?:{'|'.join(alternatives)})\b")
 
@@ -72,7 +69,7 @@ def first_line(text: str, lines: Sequence[Mapping[str, Iterable[str]]]) -> str |
 
 
 def yes_no(text: str) -> str | None:
-    """"yes", "no" or "unsure" if `text` plainly says so, else None."""
+    """ "yes", "no" or "unsure" if `text` plainly says so, else None."""
     folded = fold(text).split()
     answers = words("answers")
     if not folded:
@@ -119,9 +116,11 @@ def wished(text: str, offered: Sequence[dict[str, Any]]) -> Wish:
         return Wish(more=True)
     fitting = list(offered)
     narrowed = False
+    negated = mentions(text, words("answers")["negations"])
     for label_words, phrases in lists["days"].items():
         if mentions(text, phrases):
-            fitting = [time for time in fitting if mentions(time["label"], [label_words])]
+            # "Not today" leaves the other days.
+            fitting = [time for time in fitting if mentions(time["label"], [label_words]) != negated]
             narrowed = True
     for part, before in (("before_noon", True), ("after_noon", False)):
         if mentions(text, lists[part]):
@@ -132,7 +131,7 @@ def wished(text: str, offered: Sequence[dict[str, Any]]) -> Wish:
         later = mentions(text, lists["after"])
         fitting = [time for time in fitting if _fits(_start(time), clock, later)]
         narrowed = True
-    else:
+    elif not negated:
         for place, phrases in enumerate(lists["ordinals"]):
             if mentions(text, phrases):
                 return Wish(times=tuple(fitting[place : place + 1]))
@@ -216,6 +215,8 @@ def reader_in(text: str) -> Reader | None:
     """Who is writing, if `text` says so in plain words."""
     lists = words("reader")
     known = first_line(text, lists["readers"])
+    if known is None and _partner(fold(text), lists["partner"]):
+        known = "partner"
     if known in READERS:
         return READERS[known]
     age = _own_age(fold(text), lists)
@@ -228,6 +229,14 @@ def reader_in(text: str) -> Reader | None:
     if known == "teen":
         return Reader("child", "13-17")
     return Reader("child", None) if known == "child" else None
+
+
+def _partner(folded: str, lists: Mapping[str, Any]) -> bool:
+    """Whether somebody's partner is said to drink or take drugs, and not they themselves."""
+    if _pattern(tuple(lists["not"])).search(folded):
+        return False
+    whose, uses = (_pattern(tuple(lists[name])).pattern for name in ("whose", "uses"))
+    return bool(re.search(rf"{whose}(?: \w+){{0,4}} {uses}", folded))
 
 
 def _own_age(folded: str, lists: Mapping[str, Any]) -> int | None:
@@ -255,7 +264,7 @@ def _reader_of_age(age: int) -> Reader:
 
 
 def language_of(text: str) -> str | None:
-    """"sv" or "en" if `text` is plainly one and not the other, else None."""
+    """ "sv" or "en" if `text` is plainly one and not the other, else None."""
     lists = words("answers")
     said = fold(text).split()
     counts = {

@@ -116,9 +116,7 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path, token: str | No
 def house() -> Iterator[House]:
     """Train if needed, start everything on free ports, stop it at the end."""
     with tempfile.TemporaryDirectory() as folder, neighbour() as beside:
-        trained = subprocess.run(
-            [sys.executable, str(RASA / "train.py")], capture_output=True, text=True
-        )
+        trained = subprocess.run([sys.executable, str(RASA / "train.py")], capture_output=True, text=True)
         assert trained.returncode == 0, trained.stdout + trained.stderr
         actions, rasa = _free_port(), _free_port()
         environment = os.environ | {

@@ -24,19 +24,14 @@ Body = dict[str, Any]
 def examples() -> dict[str, dict[str, Body]]:
     """{call: {name of the example: example}} of all contract files."""
     files = {path.stem: json.loads(path.read_text("utf-8")) for path in CONTRACT.glob("*.json")}
-    return {
-        call: {example["name"]: example for example in file["examples"]}
-        for call, file in files.items()
-    }
+    return {call: {example["name"]: example for example in file["examples"]} for call, file in files.items()}
 
 
 def agrees(value: Any, likes: list[Any]) -> bool:
     """Whether a value has the names, and for each the kinds of values, of one of `likes`."""
     if isinstance(value, dict):
         same = [like for like in likes if isinstance(like, dict) and like.keys() == value.keys()]
-        return bool(same) and all(
-            agrees(part, [like[name] for like in same]) for name, part in value.items()
-        )
+        return bool(same) and all(agrees(part, [like[name] for like in same]) for name, part in value.items())
     if isinstance(value, list):
         parts = [part for like in likes if isinstance(like, list) for part in like]
         return all(agrees(part, parts) for part in value)
@@ -101,9 +96,7 @@ def neighbour() -> Iterator[Neighbour]:
             body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
             call = self.path.removeprefix("/internal/")
             headers = self.headers
-            status, answer = state.answer(
-                call, headers.get("Authorization"), headers.get("X-Turn"), body
-            )
+            status, answer = state.answer(call, headers.get("Authorization"), headers.get("X-Turn"), body)
             data = b"" if answer is None else json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

@@ -11,6 +11,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,7 @@ def run(action: Action, state: Tracker) -> tuple[list[dict[str, Any]], dict[str,
 def said(messages: list[dict[str, Any]]) -> list[str]:
     """The names of the responses, without utter_; the directive where there is none."""
     return [
-        (message["response"] or f"show {message['custom'].get('show')}").removeprefix("utter_")
-        for message in messages
+        (message["response"] or f"show {message['custom'].get('show')}").removeprefix("utter_") for message in messages
     ]
 
 
@@ -135,9 +135,7 @@ def test_a_garbage_answer_is_no_answer(raw: bytes, monkeypatch: pytest.MonkeyPat
     server = HTTPServer(("127.0.0.1", 0), Garbage)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    monkeypatch.setattr(
-        backend_client, "BASE_URL", f"http://127.0.0.1:{server.server_address[1]}"
-    )
+    monkeypatch.setattr(backend_client, "BASE_URL", f"http://127.0.0.1:{server.server_address[1]}")
     try:
         with pytest.raises(backend_client.BackendDown):
             asyncio.run(backend_client.Backend("t-1").times())
@@ -243,13 +241,30 @@ def test_only_somebody_who_wants_to_be_called_is_asked_for_a_number(beside: Neig
 
 def test_a_number_is_kept_by_the_backend_alone(beside: Neighbour) -> None:
     """The slot has the message's id and what may be shown, never the number."""
-    state = tracker(
-        "out_of_scope", "070-123 45 67", loop="booking_form", requested_slot="phone", channel="phone"
-    )
+    state = tracker("out_of_scope", "070-123 45 67", loop="booking_form", requested_slot="phone", channel="phone")
     heard, slots = _answer(booking.ValidateBookingForm(), state)
     assert ["phone_noted"] == heard
     assert {"message": "m-1", "display": "070-••• •• 67"} == slots["phone"]
     assert [{"message": "m-1"}] == beside.requests("contact")
+
+
+@pytest.mark.parametrize(
+    ("text", "intent", "channel"),
+    [
+        ("på telefon", "choose_channel", "phone"),
+        ("kan vi skriva", "choose_channel", "chat"),
+        ("ring inte", "choose_channel", None),
+        ("inte telefon och inte video", "choose_channel", "chat"),
+        ("spelar ingen roll", "choose_time", "chat"),
+        ("vet inte", "unsure", "chat"),
+        ("banan", "nlu_fallback", None),
+    ],
+)
+def test_the_way_of_talking_is_never_one_that_was_declined(text: str, intent: str, channel: str | None) -> None:
+    """What is named to be avoided is avoided; who will not choose gets the quiet one."""
+    state = tracker(intent, text, loop="booking_form", requested_slot="channel")
+    _, slots = _answer(booking.ValidateBookingForm(), state)
+    assert channel == slots.get("channel")
 
 
 @pytest.mark.parametrize(
@@ -260,9 +275,7 @@ def test_a_number_is_kept_by_the_backend_alone(beside: Neighbour) -> None:
         ("already_booked", "already_booked", []),
     ],
 )
-def test_a_booking_that_is_refused(
-    beside: Neighbour, status: str, heard: str, follow: list[str]
-) -> None:
+def test_a_booking_that_is_refused(beside: Neighbour, status: str, heard: str, follow: list[str]) -> None:
     """Kind words; with other times the form goes on and the rest of the answers is kept."""
     beside.will("bookings", status)
     state = tracker("affirm", channel="chat", booking_ok=True, time={"slot": "s-1"})
@@ -319,9 +332,7 @@ def test_112_and_numbers_come_once_when_it_may_be_happening_now() -> None:
 
 def test_a_concern_goes_out_as_ids(beside: Neighbour) -> None:
     """What is sent is like the contract, and afterwards the slots are empty."""
-    state = tracker(
-        "affirm", concern_ok=True, parts=["m-7", "m-8"], about="me", now="no", reach="code"
-    )
+    state = tracker("affirm", concern_ok=True, parts=["m-7", "m-8"], about="me", now="no", reach="code")
     messages, slots, _ = run(concern.ActionSendConcern(), state)
     assert ["concern_sent", "show code"] == said(messages)
     assert [] == beside.objections
@@ -340,7 +351,7 @@ def test_the_same_apology_never_comes_twice_running() -> None:
         assert messages[0]["buttons"]
         past += [{"event": "user"}, {"event": "action", "name": "action_not_understood"}]
     assert "not_understood_again" == heard[1] and "not_understood_third" == heard[2]
-    assert all(first != second for first, second in zip(heard, heard[1:], strict=False))
+    assert all(first != second for first, second in pairwise(heard))
 
 
 def test_a_guess_is_a_title_that_people_can_read() -> None:

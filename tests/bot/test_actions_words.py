@@ -60,6 +60,8 @@ def test_yes_no_and_not_sure(text: str, meant: str | None) -> None:
         ("så fort som möjligt", ["s-1"]),
         ("vilken som helst", ["s-1"]),
         ("kl 22", []),
+        ("inte idag", ["s-3", "s-4"]),
+        ("inte den första", []),
         ("banan", []),
     ],
 )
@@ -68,9 +70,7 @@ def test_a_typed_time_is_found_among_those_offered(text: str, slots: list[str]) 
     assert slots == [time["slot"] for time in words.wished(text, TIMES).times]
 
 
-@pytest.mark.parametrize(
-    "text", ["fler tider", "ingen passar", "andra tider", "ingen av dom funkar", "senare"]
-)
+@pytest.mark.parametrize("text", ["fler tider", "ingen passar", "andra tider", "ingen av dom funkar", "senare"])
 def test_none_of_the_times_means_more_times(text: str) -> None:
     """Who declines all is shown others."""
     assert words.wished(text, TIMES).more
@@ -90,6 +90,10 @@ def test_none_of_the_times_means_more_times(text: str) -> None:
         ("går i sjuan", "child", "13-17"),
         ("jag är ett barn", "child", None),
         ("min man dricker för mycket", "partner", "adult"),
+        ("hej min sambo har börjat dricka igen", "partner", "adult"),
+        ("min man säger att jag dricker för mycket", None, None),
+        ("min man är snäll", None, None),
+        ("ja heter ida å går i 2b", "child", "6-9"),
         ("jag är lärare", "professional", "adult"),
         ("jag är mormor", "adult", "adult"),
         ("jag är en mamma som dricker", "parent", "parent"),

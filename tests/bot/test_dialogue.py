@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +85,7 @@ def test_conversation(running: House, script: dict[str, Any]) -> None:
         expected = turn.get("hears_one_of") or [turn["hears"]]
         messages = answer["messages"]
         assert any(
-            len(messages) == len(names)
-            and all(fits(m, name, reader) for m, name in zip(messages, names, strict=True))
+            len(messages) == len(names) and all(fits(m, name, reader) for m, name in zip(messages, names, strict=True))
             for names in expected
         ), (step, answer["intent"], told(messages, reader))
         if "open" in turn:
@@ -124,4 +124,4 @@ def test_not_understood_never_gets_the_same_apology_twice_running(running: House
         assert message["buttons"]
         heard.append(message["text"])
     assert len(heard) >= 2, "these texts are understood by now: choose others"
-    assert all(first != second for first, second in zip(heard, heard[1:], strict=False))
+    assert all(first != second for first, second in pairwise(heard))

@@ -111,8 +111,7 @@ def fitting(response: Response, reader: dict[str, str]) -> list[dict[str, Any]]:
     conditional = [
         variation
         for variation in response
-        if variation.get("condition")
-        and all(reader.get(c["name"]) == c["value"] for c in variation["condition"])
+        if variation.get("condition") and all(reader.get(c["name"]) == c["value"] for c in variation["condition"])
     ]
     return conditional or [variation for variation in response if not variation.get("condition")]
 
@@ -152,10 +151,7 @@ def test_each_reader_gets_exactly_one_text(name: str) -> None:
 def test_buttons_are_commands_that_the_domain_knows(name: str) -> None:
     """Every variation of a response has as many buttons, with the same payloads."""
     known = set(DOMAIN["intents"])
-    payloads = {
-        tuple(button["payload"] for button in variation.get("buttons", []))
-        for variation in RESPONSES[name]
-    }
+    payloads = {tuple(button["payload"] for button in variation.get("buttons", [])) for variation in RESPONSES[name]}
     assert 1 == len(payloads)
     for payload in payloads.pop():
         command = re.fullmatch(r"/(\w+)(\{.*\})?", payload)
@@ -197,9 +193,7 @@ def test_the_first_words_tell_what_everybody_must_know() -> None:
         assert "112" in greeting
 
 
-@pytest.mark.parametrize(
-    "name", ["addiction__fault", "rights__secrecy", "rights__parents_know", "placement__how"]
-)
+@pytest.mark.parametrize("name", ["addiction__fault", "rights__secrecy", "rights__parents_know", "placement__how"])
 def test_a_child_of_six_and_an_adult_read_different_texts(name: str) -> None:
     """At least four reading levels of what matters most, besides English."""
     bands = ("6-9", "10-12", "13-17", "adult")
