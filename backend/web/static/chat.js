@@ -139,7 +139,7 @@ function messageElement(message) {
   else bubble.append(...cardOf(message));
   const made = element(
     "div",
-    { class: `message by-${author} kind-${kind}`, "data-id": id, tabindex: "-1" },
+    { class: `message message-new by-${author} kind-${kind}`, "data-id": id, tabindex: "-1" },
     element("p", { class: "message-by" }, words[`by_${author}`] ?? ""),
     bubble,
   );
@@ -466,6 +466,9 @@ field.addEventListener("keydown", (event) => {
   composer.requestSubmit(sendButton);
 });
 field.addEventListener("input", grow);
+
+// The page looks for answers by itself.
+part("refresh").hidden = true;
 
 if (framed) {
   document.addEventListener("keydown", (event) => {

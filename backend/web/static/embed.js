@@ -62,7 +62,7 @@
 
   const host = document.createElement("div");
   host.setAttribute("data-koll-chat", "");
-  const shadow = host.attachShadow({ mode: "closed" });
+  const shadow = host.attachShadow({ mode: "open" });
   try {
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(css);
