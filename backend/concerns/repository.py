@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from backend.concerns.rules import Deed
 from backend.concerns.tables import Concern, State
 from backend.core.audit import AuditEvent
 from backend.core.people import Role, StaffMember
@@ -18,16 +18,7 @@ _DANGER_FIRST = sa.case({"A0": 0, "A1": 1, "A2": 2}, value=Concern.danger_level,
 _NEXT_DUE = sa.case((Concern.state == State.NEW, Concern.protection_due), else_=Concern.decision_due)
 
 
-@dataclass(frozen=True, slots=True)
-class Deed:
-    """One line of a concern's history: when, what (an audit tag) and who (a first name, or empty)."""
-
-    at: datetime
-    tag: str
-    name: str
-
-
-def readable_by(staff: StaffMember) -> sa.Select[tuple[Concern]]:
+def readable_by(staff: StaffMember) -> sa.Select[Concern]:
     """The concerns that ``staff`` may know of: their own unit's, and nothing when they have left.
 
     A restricted one stays in the queue of the whole unit until somebody takes it,
@@ -44,7 +35,7 @@ def readable_by(staff: StaffMember) -> sa.Select[tuple[Concern]]:
     )
 
 
-def openable_by(staff: StaffMember) -> sa.Select[tuple[Concern]]:
+def openable_by(staff: StaffMember) -> sa.Select[Concern]:
     """The concerns whose words ``staff`` may read: a restricted one must be taken first, except by a manager."""
     known = readable_by(staff)
     if staff.role == Role.MANAGER:
@@ -93,8 +84,8 @@ def take(session: Session, staff: StaffMember, concern_id: str, at: datetime) ->
 
 def names(session: Session, staff_ids: set[str]) -> dict[str, str]:
     """First names by staff id."""
-    rows = session.execute(sa.select(StaffMember.id, StaffMember.first_name).where(StaffMember.id.in_(staff_ids)))
-    return {staff_id: name for staff_id, name in rows}
+    rows = session.scalars(sa.select(StaffMember).where(StaffMember.id.in_(staff_ids)))
+    return {row.id: row.first_name for row in rows}
 
 
 def history(session: Session, concern_id: str) -> list[Deed]:

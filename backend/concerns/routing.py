@@ -18,7 +18,7 @@ _AtLeastOne = msgspec.Meta(min_length=1)
 _Category = Annotated[str, msgspec.Meta(pattern=r"^D(0[1-9]|1[0-9]|2[01])$")]
 
 
-class _When(Strict):
+class _When(Strict, frozen=True):
     about: Annotated[list[Literal["me", "other_child", "adult", "family"]], _AtLeastOne] | None = None
     now: Annotated[list[Literal["yes", "no", "unsure"]], _AtLeastOne] | None = None
     who: Annotated[list[Who], _AtLeastOne] | None = None
@@ -27,17 +27,17 @@ class _When(Strict):
     category: Annotated[list[_Category], _AtLeastOne] | None = None
 
 
-class _Rule(Strict):
+class _Rule(Strict, frozen=True):
     id: Annotated[str, msgspec.Meta(pattern=r"^R\d+_\w+$")]
     when: _When
     unit: str
     clocks: Annotated[list[Literal["T1", "T2"]], _AtLeastOne]
     reason: Annotated[str, msgspec.Meta(min_length=10)]
-    also_tell: list[str] = []
+    also_tell: tuple[str, ...] = ()
     restricted: bool = False
 
 
-class _File(Strict):
+class _File(Strict, frozen=True):
     version: Annotated[str, msgspec.Meta(min_length=1)]
     valid_from: date
     rules: Annotated[list[Any], _AtLeastOne]
@@ -78,7 +78,7 @@ def _load_rule(path: Path, number: int, raw: Any, units: Collection[str]) -> Rul
         id=rule.id,
         when=when,
         unit=rule.unit,
-        also_tell=tuple(rule.also_tell),
+        also_tell=rule.also_tell,
         restricted=rule.restricted,
         clocks=frozenset(rule.clocks),
         reason=rule.reason,

@@ -30,6 +30,15 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
+class Deed:
+    """One line of a concern's history: when, what (an audit tag) and who (a first name, or empty)."""
+
+    at: datetime
+    tag: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One line of the rules file: conditions that must all hold, and what follows.
 

@@ -14,8 +14,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from backend.concerns import repository, rules
-from backend.concerns.repository import AT_MOST, Deed
+from backend.concerns.repository import AT_MOST
 from backend.concerns.routing import load_routing
+from backend.concerns.rules import Deed
 from backend.concerns.tables import Concern, State
 from backend.core import audit, codes, outbox
 from backend.core.audit import Tag

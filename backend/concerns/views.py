@@ -116,6 +116,7 @@ def setup(app: Sanic, house: House, desk: ConcernDesk, watch: DangerWatch) -> No
     bp = Blueprint("write")
     brake = Brake()
     say = house.phrases.say
+    known = house.phrases.keys()
 
     async def fill_in(request: Request, draft: Draft, *, status: int = 200, message: str = "") -> HTTPResponse:
         reader = Reader()
@@ -167,7 +168,8 @@ def setup(app: Sanic, house: House, desk: ConcernDesk, watch: DangerWatch) -> No
     @bp.post("/skriv")
     async def go_on(request: Request) -> HTTPResponse:
         draft = Draft.of(request)
-        step = (request.form or {}).get("step")
+        form: Any = request.form or {}
+        step = form.get("step")
         if step == "change":
             return await fill_in(request, draft)
         if problems(_intake(draft)):
@@ -200,7 +202,8 @@ def setup(app: Sanic, house: House, desk: ConcernDesk, watch: DangerWatch) -> No
             "about_options": [*((value, say(f"write_page.about_value.{value}")) for value in ABOUT), rather_not],
             "now_options": [(value, say(f"common.{value}")) for value in HAPPENING],
             "reach_options": [
-                (value, say(f"write_page.reach_value.{value}"), say(f"write_page.reach_note.{value}")) for value in REACH
+                (value, say(f"write_page.reach_value.{value}"), say(f"write_page.reach_note.{value}"))
+                for value in REACH
             ],
             "call_options": [(value, say(f"common.{value}")) for value in SAFE_ANSWERS["call_ok"]],
             "leave_options": [(value, say(f"common.{value}")) for value in SAFE_ANSWERS["leave_message"]],
@@ -225,7 +228,7 @@ def setup(app: Sanic, house: House, desk: ConcernDesk, watch: DangerWatch) -> No
 
     def _sentence(field: str, code: str) -> str:
         own = f"write_page.error.{field}_{code}"
-        return say(own if own in house.phrases.keys() else f"error.{code}")
+        return say(own if own in known else f"error.{code}")
 
     app.blueprint(bp)
 

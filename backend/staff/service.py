@@ -52,7 +52,11 @@ class LoginBrake:
 
     def _counted(self, login: str, source: str) -> list[tuple[RateLimitItem, tuple[str, ...]]]:
         name = hashlib.sha256(login.strip().lower().encode()).hexdigest()
-        return [(self._PAIR, ("pair", name, source)), (self._LOGIN, ("login", name)), (self._SOURCE, ("source", source))]
+        return [
+            (self._PAIR, ("pair", name, source)),
+            (self._LOGIN, ("login", name)),
+            (self._SOURCE, ("source", source)),
+        ]
 
 
 class StaffDoor:

@@ -44,9 +44,16 @@ def setup(app: Sanic, house: House, booking: BookingDesk, concerns: ConcernDesk)
     def today() -> date:
         return to_local(house.clock.now()).date()
 
-    async def show(request: Request, template: str, staff: StaffMember | None, status: int = 200, **more: Any) -> HTTPResponse:
+    async def show(
+        request: Request, template: str, staff: StaffMember | None, status: int = 200, **more: Any
+    ) -> HTTPResponse:
         shared = {"staff": staff, "unit": words.unit(staff.unit) if staff else "", "w": words, "now": house.clock.now()}
         return await page(request, f"staff/{template}.html", status=status, **shared, **more)
+
+    def set_cookie(response: HTTPResponse, value: str, max_age: int | None = None) -> None:
+        response.add_cookie(
+            cookie, value, path="/", httponly=True, samesite="Strict", secure=house.settings.https, max_age=max_age
+        )
 
     def known(view: View) -> View:
         """Only for somebody who is logged in; everybody else is led to the login, and learns nothing."""
@@ -81,10 +88,12 @@ def setup(app: Sanic, house: House, booking: BookingDesk, concerns: ConcernDesk)
         except (NotLoggedIn, TooMany) as error:
             refused = "staff.login.refused" if isinstance(error, NotLoggedIn) else "staff.login.too_many"
             status = 422 if isinstance(error, NotLoggedIn) else 429
-            return await show(request, "login", None, status=status, login=login[:100], refused=house.phrases.say(refused))
+            return await show(
+                request, "login", None, status=status, login=login[:100], refused=house.phrases.say(refused)
+            )
         await door.log_out(request.cookies.get(cookie))
         response = redirect(HOME, status=303)
-        response.add_cookie(cookie, token, path="/", httponly=True, samesite="Strict", secure=house.settings.https)
+        set_cookie(response, token)
         return response
 
     @bp.post("/logga-ut")
@@ -92,7 +101,7 @@ def setup(app: Sanic, house: House, booking: BookingDesk, concerns: ConcernDesk)
         check_origin(request, house.settings.origin)
         await door.log_out(request.cookies.get(cookie))
         response = redirect(LOGIN, status=303)
-        response.delete_cookie(cookie, path="/", secure=house.settings.https, httponly=True, samesite="Strict")
+        set_cookie(response, "", max_age=0)
         return response
 
     @bp.get("/")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from backend.concerns.service import SAFE_ANSWERS, Clock, ConcernRow, Deed
+from backend.concerns.rules import Deed
+from backend.concerns.service import SAFE_ANSWERS, Clock, ConcernRow
 from backend.core.clock import to_local
 from backend.core.house import House
 from backend.core.phone import written_out
@@ -17,6 +18,7 @@ class StaffWords:
     def __init__(self, house: House) -> None:
         self._house = house
         self._say = house.phrases.say
+        self._known = house.phrases.keys()
 
     def unit(self, unit_id: str) -> str:
         """A unit's name, or its id when it is no longer in the file."""
@@ -63,18 +65,22 @@ class StaffWords:
             return ""
         level = self._say(f"concern_level.{row.danger_level}")
         key = f"concern_category.{row.danger_category}"
-        return f"{level}: {self._say(key)}" if key in self._house.phrases.keys() else level
+        return f"{level}: {self._say(key)}" if key in self._known else level
 
     def clock(self, clock: Clock) -> str:
         """``Skyddsbedömning senast i dag`` and the like; a passed one says so in words."""
         name = self._say(f"staff.clock.{clock.name}")
         if clock.late:
-            return self._say("staff.clock.late", None, name=name, day=self.day(clock.due), days=self._days(-clock.days_left))
+            return self._say(
+                "staff.clock.late", None, name=name, day=self.day(clock.due), days=self._days(-clock.days_left)
+            )
         if clock.days_left < 0:
             return self._say("staff.clock.passed", None, name=name, day=self.day(clock.due))
         if clock.days_left <= 1:
             return self._say("staff.clock.soon", None, name=name, day=self.day(clock.due))
-        return self._say("staff.clock.later", None, name=name, day=self.day(clock.due), days=self._days(clock.days_left))
+        return self._say(
+            "staff.clock.later", None, name=name, day=self.day(clock.due), days=self._days(clock.days_left)
+        )
 
     def target(self, clock: Clock) -> str:
         """The working day to aim for when the last day is a closed one, else an empty string."""

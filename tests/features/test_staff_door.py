@@ -12,7 +12,6 @@ import pytest
 import sqlalchemy as sa
 
 from backend.core.audit import AuditEvent
-from backend.core.db import Base
 from backend.core.errors import Conflict, InvalidField, NotLoggedIn, TooMany
 from backend.core.house import House
 from backend.core.people import Role, StaffMember
@@ -30,7 +29,6 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
 @pytest.fixture
 def door(house: House) -> Iterator[StaffDoor]:
-    Base.metadata.create_all(house.db.engine)
     door = StaffDoor(house)
     yield door
     door.close()
@@ -60,7 +58,9 @@ def test_a_stranger_is_nobody(door: StaffDoor, token: str | None) -> None:
         ("' OR 1=1 --", PASSWORD), ("k" * 100_000, PASSWORD), ("karin", "å" * 100_000), ("karin", PASSWORD + "\x00"),
     ],
 )  # fmt: skip
-def test_a_wrong_login_is_refused_with_one_answer(door: StaffDoor, karin: StaffMember, login: str, password: str) -> None:
+def test_a_wrong_login_is_refused_with_one_answer(
+    door: StaffDoor, karin: StaffMember, login: str, password: str
+) -> None:
     """Unknown and wrong are the same error, and no session comes of it."""
     with pytest.raises(NotLoggedIn):
         run(door.log_in(login, password, "192.0.2.1"))
@@ -86,7 +86,9 @@ def test_a_member_gets_in_and_is_known(door: StaffDoor, karin: StaffMember, hous
     """In any case of letters; the token is not in the database."""
     token = run(door.log_in(" KARIN ", PASSWORD, "192.0.2.1"))
     assert karin.id == run(door.who(token)).id
-    rows = house.db.read_now(lambda session: repr(list(session.execute(sa.select(sa.inspect(StaffSession).local_table)))))
+    rows = house.db.read_now(
+        lambda session: repr(list(session.execute(sa.select(sa.inspect(StaffSession).local_table))))
+    )
     assert token not in rows and len(token) >= 43
 
 
@@ -186,7 +188,9 @@ def test_the_log_knows_who_came_and_nothing_that_was_typed(door: StaffDoor, kari
     with pytest.raises(NotLoggedIn):
         run(door.log_in(PASSWORD, "karin", "192.0.2.1"))
     run(door.log_out(run(door.log_in("karin", PASSWORD, "192.0.2.1"))))
-    rows = house.db.read_now(lambda session: [(e.tag, e.actor, e.subject, e.detail) for e in session.scalars(sa.select(AuditEvent))])
+    rows = house.db.read_now(
+        lambda session: [(e.tag, e.actor, e.subject, e.detail) for e in session.scalars(sa.select(AuditEvent))]
+    )
     assert {
         ("staff:session:refused", "visitor", "", ""),
         ("staff:session:started", karin.id, karin.id, ""),
@@ -232,7 +236,13 @@ def test_a_faulty_account_is_refused(
     house: House, door: StaffDoor, karin: StaffMember, change: dict[str, str], error: type[Exception]
 ) -> None:
     """Taken login, unknown unit, short password: nothing is stored."""
-    wanted = {"login": "ny", "first_name": "Ny", "role": Role.THERAPIST, "unit": "behandlare", "password": PASSWORD} | change
+    wanted = {
+        "login": "ny",
+        "first_name": "Ny",
+        "role": Role.THERAPIST,
+        "unit": "behandlare",
+        "password": PASSWORD,
+    } | change
     with pytest.raises(error):
         house.db.write_now(lambda session: add_staff(session, house.municipality, house.clock, **wanted))  # type: ignore[arg-type]
     assert 1 == house.db.read_now(lambda session: session.scalar(sa.select(sa.func.count()).select_from(StaffMember)))

@@ -45,7 +45,9 @@ def ruleset() -> Ruleset:
 )
 def test_first_rule_that_fits_decides(ruleset: Ruleset, facts: dict[str, str], rule: str, unit: str) -> None:
     """The table of the municipality's own rules, row by row."""
-    decided = ruleset.decide(Facts(**{"about": None, "now": None, "who": None, "band": None, "danger": None, "category": None} | facts))
+    decided = ruleset.decide(
+        Facts(**{"about": None, "now": None, "who": None, "band": None, "danger": None, "category": None} | facts)
+    )
     assert (rule, unit) == (decided.id, decided.unit)
 
 
@@ -54,7 +56,14 @@ def test_everything_reaches_somebody_and_starts_the_check(ruleset: Ruleset) -> N
     answers = itertools.product(
         (None, "me", "other_child", "adult", "family"),
         (None, "yes", "no", "unsure"),
-        ((None, None), ("child", "6-9"), ("partner", "adult"), ("parent", "parent"), ("adult", "adult"), ("professional", "adult")),
+        (
+            (None, None),
+            ("child", "6-9"),
+            ("partner", "adult"),
+            ("parent", "parent"),
+            ("adult", "adult"),
+            ("professional", "adult"),
+        ),
         (None, "A0", "A1", "A2"),
         (None, *(f"D{number:02}" for number in range(1, 22))),
     )

@@ -20,7 +20,7 @@ from backend.booking.service import BookingDesk, Details, seed_therapists
 from backend.concerns.service import ConcernDesk, Intake
 from backend.config import Settings
 from backend.core.audit import AuditEvent
-from backend.core.db import Base, Database
+from backend.core.db import Database
 from backend.core.people import Role
 from backend.core.reader import Reader
 from backend.staff.accounts import add_staff, find_login, set_active
@@ -83,7 +83,6 @@ def open_office(settings: Settings) -> Iterator[Office]:
     talks: list[str] = []
 
     def seed(database: Database) -> None:
-        Base.metadata.create_all(database.engine)
         house = build_house(settings, clock=clock, database=database)
 
         def hire(session: Session) -> None:
@@ -153,7 +152,10 @@ def paths(office: Office, concern: str) -> list[tuple[str, str]]:
 
 def test_anonymous_is_led_to_the_login_and_learns_nothing(office: Office, concern: str) -> None:
     """Every route, and ids that exist look like ids that do not; no cookie is set."""
-    invented = [(method, path.replace(concern, "0" * 24).replace(office.talk, "0" * 24)) for method, path in paths(office, concern)]
+    invented = [
+        (method, path.replace(concern, "0" * 24).replace(office.talk, "0" * 24))
+        for method, path in paths(office, concern)
+    ]
     for method, path in paths(office, concern) + invented:
         answer = office.client.request(method, path)
         assert (303, "/personal/logga-in") == (answer.status_code, answer.headers["location"]), path
@@ -181,7 +183,10 @@ def test_a_case_worker_gets_404_for_a_talk(office: Office, login: str) -> None:
     assert office.talk not in browser.get("/personal").text
 
 
-@pytest.mark.parametrize("path", ["/personal/oro/1", "/personal/oro/%00", "/personal/oro/..%2f..", "/personal/oro/" + "A" * 24, "/personal/nope"])
+@pytest.mark.parametrize(
+    "path",
+    ["/personal/oro/1", "/personal/oro/%00", "/personal/oro/..%2f..", "/personal/oro/" + "A" * 24, "/personal/nope"],
+)
 def test_what_is_no_id_is_404(office: Office, path: str) -> None:
     """Never a 5xx."""
     assert 404 == office.enter("karin").get(path).status_code
@@ -231,7 +236,8 @@ def test_staff_pages_cannot_be_framed_or_cached(office: Office, concern: str) ->
 def test_wrong_password_and_unknown_login_get_one_sentence(office: Office) -> None:
     """The page is the same but for what was typed; no cookie."""
     answers = [
-        office.client.post("/personal/logga-in", data={"login": login, "password": "fel"}) for login in ("karin", "xyzzy")
+        office.client.post("/personal/logga-in", data={"login": login, "password": "fel"})
+        for login in ("karin", "xyzzy")
     ]
     assert answers[0].text.replace("karin", "xyzzy") == answers[1].text
     for answer in answers:
@@ -247,7 +253,10 @@ def test_too_many_tries_are_told_to_wait(office: Office) -> None:
     assert 429 == answer.status_code and "Vänta en kvart" in answer.text
 
 
-@pytest.mark.parametrize("data", [{}, {"login": "karin"}, {"login": "<script>x", "password": "å" * 9000}, {"login": "\x00", "password": "\x00"}])
+@pytest.mark.parametrize(
+    "data",
+    [{}, {"login": "karin"}, {"login": "<script>x", "password": "å" * 9000}, {"login": "\x00", "password": "\x00"}],
+)
 def test_a_broken_login_form_is_a_wrong_login(office: Office, data: dict[str, str]) -> None:
     """Never a 5xx, nothing of it as markup."""
     answer = office.client.post("/personal/logga-in", data=data)
@@ -268,7 +277,6 @@ def test_on_https_the_cookie_is_bound_to_the_host(settings: Settings, clock: Man
     seen: list[str] = []
 
     def seed(database: Database) -> None:
-        Base.metadata.create_all(database.engine)
         house = build_house(settings, clock=clock, database=database)
         database.write_now(
             lambda session: add_staff(
@@ -297,7 +305,9 @@ def test_logging_out_ends_it_for_a_copied_cookie_too(office: Office) -> None:
     """The session is gone on the server, not only in the browser."""
     browser = office.enter("karin")
     copied = dict(browser.cookies)
-    browser.post("/personal/logga-ut")
+    left = browser.post("/personal/logga-ut")
+    assert 200 == left.status_code and left.url.path == "/personal/logga-in"
+    assert not browser.cookies
     assert 303 == httpx.get(office.url + "/personal", cookies=copied).status_code
 
 
@@ -322,7 +332,12 @@ def test_the_start_page_says_what_is_pressing(office: Office, concern: str) -> N
     """Who, danger and both clocks in words; not a word of what was said."""
     page = html.unescape(office.enter("karin").get("/personal").text)
     assert f"/personal/oro/{concern}" in page
-    for shown in ("Barn, 10–12 år", "Fara just nu: Våld", "Skyddsbedömning senast i dag", "onsdag 9 december, 14 dagar kvar"):
+    for shown in (
+        "Barn, 10–12 år",
+        "Fara just nu: Våld",
+        "Skyddsbedömning senast i dag",
+        "onsdag 9 december, 14 dagar kvar",
+    ):
         assert shown in page
     assert "Pappa" not in page and "070" not in page
     assert "Socialjourens nummer och tider är inte bekräftade" in page
@@ -344,7 +359,15 @@ def test_an_opened_concern_shows_everything_as_text(office: Office, concern: str
     assert [NASTY, "Andra delen"] == [html.unescape(part) for part in words]
     assert "<img" not in page and "<i>" not in page and "<b>" not in page
     text = html.unescape(page)
-    for shown in ("070-174 06 05", "Vet inte", "<i>Fel nummer</i>", "R03_violence", "Orden tyder på våld", "Våld i nära relation", "SoL 20:1"):
+    for shown in (
+        "070-174 06 05",
+        "Vet inte",
+        "<i>Fel nummer</i>",
+        "R03_violence",
+        "Orden tyder på våld",
+        "Våld i nära relation",
+        "SoL 20:1",
+    ):
         assert shown in text
     assert "staff:concern:read" in office.logged(concern)
 
