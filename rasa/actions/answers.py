@@ -98,7 +98,7 @@ class ActionAnswer(Action):
         say(dispatcher, f"utter_{turn.intent}", turn, buttons)
         if turn.intent == "support__numbers":
             show_contacts(dispatcher, turn)
-        return []
+        return [SlotSet("misses", None)] if turn.loop else []
 
 
 class ActionShowMap(Action):

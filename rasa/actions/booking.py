@@ -19,6 +19,8 @@ from actions.steps import (
     choice,
     contact_slots,
     contact_steps,
+    has_number,
+    kept_number,
     safe_contact,
     yes_no,
 )
@@ -219,6 +221,8 @@ class ValidateBookingForm(StepForm):
             # Chat needs nothing and is heard by nobody: the right one for who will not choose.
             dispatcher.utter_message(response="utter_channel_chat")
             channel = "chat"
+        if channel == "phone" and has_number(turn):
+            return {"channel": channel, **await kept_number(dispatcher, turn)}
         return {"channel": channel} if channel else None
 
     async def _change(self, dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:

@@ -137,7 +137,7 @@ def wished(text: str, offered: Sequence[dict[str, Any]]) -> Wish:
                 return Wish(times=tuple(fitting[place : place + 1]))
         if mentions(text, lists["last"]):
             return Wish(times=tuple(fitting[-1:]))
-    if mentions(text, lists["any"]):
+    if mentions(text, lists["any"]) and not negated:
         return Wish(times=tuple(fitting[:1]))
     return Wish(times=tuple(fitting)) if narrowed else Wish()
 
