@@ -11,6 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from backend.config import ROOT
+from backend.core.content import Phrases
+from backend.core.reader import Lang
 from tests.conftest import make_settings
 from tests.web.serving import Served, serve
 
@@ -201,6 +204,21 @@ def test_the_page_is_there_in_english(served: Served) -> None:
     assert 'action="/chatt?lang=en"' in page
     numbers = served.client.get("/hjalp-nu?lang=en").text
     assert "Call 112" in numbers
+
+
+STAFF_ONLY = ("staff.", "concern_level.", "concern_category.", "concern_mail.", "booking_mail.", "mail.")
+
+
+def test_every_phrase_for_visitors_has_its_english() -> None:
+    """None missing, and each with the same places to fill in; staff work in Swedish."""
+    phrases = Phrases.load(ROOT / "content")
+    missing = {key for key in phrases.keys() - phrases.keys("en") if not key.startswith(STAFF_ONLY)}
+    assert missing == set()
+
+    def places(key: str, lang: Lang) -> set[str]:
+        return set(re.findall(r"{(\w+)}", " ".join(phrases.variants(key, lang).values())))
+
+    assert {key for key in phrases.keys("en") if places(key, "sv") != places(key, "en")} == set()
 
 
 def test_the_map_has_every_station_in_the_chosen_words(served: Served) -> None:
