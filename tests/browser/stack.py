@@ -12,17 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
-from backend.booking.service import seed_therapists
 from backend.config import ROOT
-from backend.core.clock import SystemClock
 from backend.core.db import Database
-from backend.core.municipality import load_municipality
-from backend.core.people import StaffMember
-from backend.staff.accounts import seed_demo_staff
 from tests.conftest import ManualClock, make_settings
+from tests.people import seed_example_staff
 from tests.web.serving import Served, serve
 
 PYTHON = ROOT / "rasa" / ".venv" / "bin" / "python"
@@ -76,14 +70,7 @@ def whole_house() -> Iterator[Stack]:
         passwords: dict[str, str] = {}
 
         def seed(database: Database) -> None:
-            municipality = load_municipality(settings.content_dir, settings.municipality)
-
-            def work(session: Session) -> None:
-                passwords.update(seed_demo_staff(session, municipality, SystemClock()))
-                people = session.scalars(sa.select(StaffMember))
-                seed_therapists(session, municipality, {person.login: person for person in people})
-
-            database.write_now(work)
+            passwords.update(seed_example_staff(database, settings))
 
         clock = ManualClock()
         with serve(settings, clock=clock, seed=seed) as served:
