@@ -16,7 +16,13 @@ from rasa_sdk.types import DomainDict
 
 from actions import words
 from actions.backend_client import BackendDown, BackendRefused
-from actions.turn import Turn, say, show, show_contacts
+from actions.turn import SURE, Turn, say, show, show_contacts
+
+HEARD = ("feelings__", "concern")
+"""How the names of intents begin that are somebody telling how it is."""
+
+DOUBT = 0.25
+"""From here on, a feeling beside an order is heard first."""
 
 PATIENCE = 2
 """After so many turns about something else, telling begins anew."""
@@ -164,15 +170,24 @@ class ActionHear(Action):
 def _heard(turn: Turn) -> tuple[str, str]:
     """The response and the buttons for somebody who is telling."""
     times = _times_heard(turn)
-    story = turn.intent in ("concern", "concern__story")
+    guesses = [turn.intent, *(guess["name"] for guess in turn.ranking)]
+    intent = next((name for name in guesses if name.startswith(HEARD)), "")
+    story = intent.startswith("concern")
     if times == 0:
         if story:
             return "utter_concern__story", "heard_story_first"
-        known = turn.intent.startswith("feelings__")
-        return f"utter_{turn.intent}" if known else "utter_feelings__more", "heard_first"
+        return f"utter_{intent}" if intent else "utter_feelings__more", "heard_first"
     if times % 2 == 0:
         return "utter_feelings__still", "heard_again"
     return ("utter_concern__story_more" if story else "utter_feelings__more"), "heard_again"
+
+
+def told_with(turn: Turn) -> float:
+    """How much of what the classifier guesses about a typed message is that somebody tells."""
+    if turn.pressed:
+        return 0.0
+    told = (*HEARD, "support__partner")
+    return sum(g["confidence"] for g in turn.ranking if g["name"].startswith(told))
 
 
 def _times_heard(turn: Turn) -> int:
@@ -203,7 +218,7 @@ class ActionNotUnderstood(Action):
             return missed(dispatcher, turn)
         before = list(turn.ran_before())
         telling = bool(before) and "action_hear" in before[0]
-        if telling and turn.typed and not words.is_question(turn.typed):
+        if (telling or told_with(turn) >= SURE) and not words.is_question(turn.typed):
             return await ActionHear().run(dispatcher, tracker, domain)
         times = 0
         for actions in before:
@@ -337,6 +352,9 @@ class ActionStop(Action):
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
+        if not turn.loop and told_with(turn) >= DOUBT:
+            # "I can't go on with this" is no order when there is nothing to stop.
+            return await ActionHear().run(dispatcher, tracker, domain)
         said = {
             "booking_form": "utter_booking_stopped",
             "concern_form": "utter_concern_stopped",

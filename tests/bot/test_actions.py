@@ -354,6 +354,23 @@ def test_the_same_apology_never_comes_twice_running() -> None:
     assert all(first != second for first, second in pairwise(heard))
 
 
+def test_what_may_be_a_cry_is_heard_and_not_sorted() -> None:
+    """Two kinds of telling that are hard to tell apart, and a sigh that sounds like an order."""
+    unclear = tracker("nlu_fallback", "jag bor hos mamma och hon är påverkad")
+    unclear.latest_message["intent_ranking"] = [
+        {"name": "concern", "confidence": 0.45},
+        {"name": "concern__story", "confidence": 0.42},
+    ]
+    assert ["concern__story"] == said(run(answers.ActionNotUnderstood(), unclear)[0])
+    sigh = tracker("stop", "orkar inte med det här längre")
+    sigh.latest_message["intent_ranking"] = [
+        {"name": "stop", "confidence": 0.41},
+        {"name": "feelings__tired", "confidence": 0.32},
+    ]
+    assert ["feelings__tired"] == said(run(answers.ActionStop(), sigh)[0])
+    assert ["stop"] == said(run(answers.ActionStop(), tracker("stop"))[0])
+
+
 def test_a_guess_is_a_title_that_people_can_read() -> None:
     """Two guesses, something else, a human; never the name of an intent."""
     state = tracker("nlu_fallback", "hemligt eller", who="child", band="10-12")
