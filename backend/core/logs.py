@@ -22,7 +22,7 @@ def describe(error: BaseException) -> str:
     link: BaseException | None = error
     while link is not None and len(parts) < 4:
         frames = traceback.extract_tb(link.__traceback__)[-4:]
-        places = " > ".join(f"{'/'.join(f.filename.rsplit('/', 2)[1:])}:{f.lineno} {f.name}" for f in frames)
+        places = " > ".join(f"{'/'.join(f.filename.rsplit('/', 2)[-2:])}:{f.lineno} {f.name}" for f in frames)
         parts.append(f"{type(link).__name__} at {places or 'unknown place'}")
         link = link.__cause__ or link.__context__
     return "; from ".join(parts)
