@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from backend.booking.rules import Shift
-from backend.booking.tables import BOOKED, CANCELLED, HELD, Booking, BookingCell, Therapist, WorkingHours
+from backend.booking.tables import ACTIVE, BOOKED, CANCELLED, HELD, Booking, BookingCell, Therapist, WorkingHours
 from backend.core.codes import ReturnCode
 from backend.core.people import Role, StaffMember
 
@@ -48,10 +48,10 @@ _OWNED = sa.select(
     _booking.c.channel,
     _booking.c.receipt,
 )
-_ACTIVE_OF = _OWNED.where(
-    _booking.c.holder == sa.bindparam("holder"), _booking.c.state.in_((HELD, BOOKED))
-).with_for_update()
-_OF_HOLDER = _OWNED.where(_booking.c.holder == sa.bindparam("holder"), _booking.c.state == sa.bindparam("state"))
+_ACTIVE_OF = _OWNED.where(_booking.c.holder == sa.bindparam("holder"), ACTIVE).with_for_update()
+_OF_HOLDER = _OWNED.where(
+    _booking.c.holder == sa.bindparam("holder"), ACTIVE, _booking.c.state == sa.bindparam("state")
+)
 _BY_ID = _OWNED.where(_booking.c.id == sa.bindparam("id"))
 _COLLEAGUE = (
     sa.select(
@@ -66,11 +66,13 @@ _COLLEAGUE = (
     .where(StaffMember.id == sa.bindparam("id"))
 )
 _QUEUE_UP = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("holder"), 0)))
+# Naming every therapist lets both indexes be read by range; a list of them from here would cost more than the reading.
+_EVERYBODY = sa.select(Therapist.staff_id)
 _OCCUPIED = (
     sa.select(_cell.c.therapist_id, _cell.c.cell, _cell.c.booking_id, _booking.c.state, _booking.c.hold_until)
     .join(_booking, _booking.c.id == _cell.c.booking_id)
     .where(
-        _cell.c.therapist_id.in_(sa.bindparam("therapists", expanding=True)),
+        _cell.c.therapist_id.in_(_EVERYBODY),
         _cell.c.cell >= sa.bindparam("first"),
         _cell.c.cell < sa.bindparam("end"),
     )
@@ -78,10 +80,10 @@ _OCCUPIED = (
 _LOAD = (
     sa.select(_booking.c.therapist_id, sa.func.count())
     .where(
-        _booking.c.therapist_id.in_(sa.bindparam("therapists", expanding=True)),
+        _booking.c.therapist_id.in_(_EVERYBODY),
         _booking.c.start_at >= sa.bindparam("begin"),
         _booking.c.start_at < sa.bindparam("end"),
-        _booking.c.state.in_((HELD, BOOKED)),
+        _booking.c.state != CANCELLED,
     )
     .group_by(_booking.c.therapist_id)
 )
@@ -156,9 +158,7 @@ def _ways(channels: str) -> frozenset[str]:
     return frozenset(channels.split(",")) - {""}
 
 
-def occupied(
-    session: Session, therapists: Iterable[str], first: int, end: int, now: datetime, *, but_for: str | None = None
-) -> Occupied:
+def occupied(session: Session, first: int, end: int, now: datetime, *, but_for: str | None = None) -> Occupied:
     """Cells from ``first`` up to ``end`` that are in use at ``now``.
 
     ``but_for`` is a holder whose own hold counts as free, so that nobody sees their own choice as gone.
@@ -167,7 +167,7 @@ def occupied(
     expired: dict[str, set[str]] = defaultdict(set)
     own = held_by(session, but_for) if but_for else None
     own_id = own.id if own is not None else None
-    rows = session.connection().execute(_OCCUPIED, {"therapists": list(therapists), "first": first, "end": end})
+    rows = session.connection().execute(_OCCUPIED, {"first": first, "end": end})
     for therapist_id, cell, booking_id, state, hold_until in rows:
         if state == HELD and hold_until <= now:
             expired[therapist_id].add(booking_id)
@@ -191,9 +191,9 @@ def _owned(session: Session, statement: sa.Select[Any], **values: str) -> Owned 
     return Owned(*row) if row is not None else None
 
 
-def load(session: Session, therapists: Iterable[str], begin: datetime, end: datetime) -> dict[str, int]:
+def load(session: Session, begin: datetime, end: datetime) -> dict[str, int]:
     """How many talks each has between the two instants."""
-    rows = session.connection().execute(_LOAD, {"therapists": list(therapists), "begin": begin, "end": end})
+    rows = session.connection().execute(_LOAD, {"begin": begin, "end": end})
     return {row[0]: row[1] for row in rows}
 
 

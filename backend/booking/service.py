@@ -510,7 +510,7 @@ class BookingDesk:
             return []
         first = rules.cells(rules.instant(days[0], 0), 1).start
         end = rules.cells(rules.instant(days[-1], 24 * 60), self._terms.cells).stop
-        state = repository.occupied(session, schedule.channels, first, end, now, but_for=holder)
+        state = repository.occupied(session, first, end, now, but_for=holder)
         return rules.free_times(days, schedule.able(channel), state.busy, earliest, self._terms)
 
     def _first_after(
@@ -567,14 +567,14 @@ class BookingDesk:
         """Whoever should take a talk at ``start``; clears expired holds in the way. Raises `Taken`."""
         able = rules.working_at(start, schedule.able(channel), self._terms)
         wanted = rules.cells(start, self._terms.cells)
-        state = repository.occupied(session, able, wanted.start, wanted.stop, now)
+        state = repository.occupied(session, wanted.start, wanted.stop, now)
         free = [therapist for therapist in able if not state.busy.get(therapist)]
         if not free:
             raise Taken
         chosen = free[0]
         if len(free) > 1:
             day = to_local(start).date()
-            talks = repository.load(session, free, rules.instant(day, 0), rules.instant(day, 24 * 60))
+            talks = repository.load(session, rules.instant(day, 0), rules.instant(day, 24 * 60))
             chosen = rules.least_loaded(free, talks, random.random)
         if state.expired.get(chosen):
             self._drop_expired(session, state.expired[chosen], now)
@@ -604,7 +604,7 @@ class BookingDesk:
         if not ways.issuperset(self._settings.channels):
             able = rules.working_at(start, schedule.shifts, self._terms)
             wanted = rules.cells(start, self._terms.cells)
-            busy = repository.occupied(session, able, wanted.start, wanted.stop, now).busy
+            busy = repository.occupied(session, wanted.start, wanted.stop, now).busy
             ways |= {way for each in able if not busy.get(each) for way in schedule.channels[each]}
         return tuple(channel for channel in self._settings.channels if channel in ways)
 

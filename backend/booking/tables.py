@@ -10,6 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from backend.core.db import Base, Instant
 
 HELD, BOOKED, CANCELLED = "held", "booked", "cancelled"
+ACTIVE = sa.text(f"booking.state IN ('{HELD}', '{BOOKED}')")
+"""The condition of the partial index, in the words in which a query must repeat it to be served by it."""
 _ACTIVE = sa.text(f"state IN ('{HELD}', '{BOOKED}')")
 
 

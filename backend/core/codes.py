@@ -134,17 +134,16 @@ class CodeBrake:
 def issue(session: Session, vault: Vault, code: NewCode, receipt: str, kind: str, subject: str, at: datetime) -> None:
     """Store ``code`` under ``receipt`` for a booking or concern, in the caller's transaction."""
     data_key = vault.new_key()
-    session.add(
-        ReturnCode(
-            id=receipt,
-            digest=code.digest,
-            kind=kind,
-            subject=subject,
-            created_at=at,
-            data_key=data_key,
-            unsaved=vault.seal(data_key, f"return_code.unsaved:{receipt}", code.words),
-        )
-    )
+    row = {
+        "id": receipt,
+        "digest": code.digest,
+        "kind": kind,
+        "subject": subject,
+        "created_at": at,
+        "data_key": data_key,
+        "unsaved": vault.seal(data_key, f"return_code.unsaved:{receipt}", code.words),
+    }
+    session.connection().execute(sa.insert(ReturnCode), row)
 
 
 def lookup(session: Session, digest: bytes, issued_after: datetime) -> ReturnCode | None:

@@ -125,9 +125,8 @@ class SmtpTransport:
 def post(session: Session, at: datetime, recipient: str, subject: str, body: str) -> None:
     """Put a mail in the outbox within the caller's transaction. An empty ``recipient`` posts nothing."""
     if recipient:
-        session.add(
-            OutboxMessage(id=new_id(), recipient=recipient, subject=subject, body=body, created_at=at, next_at=at)
-        )
+        row = {"id": new_id(), "recipient": recipient, "subject": subject, "body": body}
+        session.connection().execute(sa.insert(OutboxMessage), row | {"created_at": at, "next_at": at})
 
 
 async def deliver_due(database: Database, transport: Transport, clock: Clock) -> int:
