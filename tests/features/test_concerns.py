@@ -246,7 +246,7 @@ def test_the_code_opens_the_concern(desk: ConcernDesk, house: House) -> None:
     found = house.codes.find(received.words.upper().replace("Å", "A").replace("Ä", "A").replace("Ö", "O"))
     assert (received.words,) == found
     digest = run(house.codes.digest(found[0]))
-    row = house.db.read_now(lambda session: lookup(session, digest))
+    row = house.db.read_now(lambda session: lookup(session, digest, house.clock.now()))
     assert row is not None
     assert ("concern", received.concern_id, received.receipt) == (row.kind, row.subject, row.id)
 
