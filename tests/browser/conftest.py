@@ -127,7 +127,7 @@ class Visits:
             route.continue_()
         elif request.url.startswith(NEUTRAL):
             self.neutral.append(request.headers)
-            route.fulfill(status=200, content_type="text/html", body="<title>Vädret</title><h1>Sol</h1>")
+            route.fulfill(status=200, content_type="text/html; charset=utf-8", body="<title>Vädret</title><h1>Sol</h1>")
         else:
             self.strangers.append(request.url)
             route.abort()
