@@ -30,6 +30,12 @@ _ROWS = {"label": "when", "channel": "how", "therapist": "who"}
 MORE_TIMES = '/choose_time{"slot":"more"}'
 
 
+def taken_for(reply: Reply, chat: OpenChat) -> str:
+    """The topic that the assistant took the message for. A turn that finished a form has no loop any more, yet was about it."""
+    guess = reply.ranking[0].name if reply.ranking else None
+    return topic_of(reply.intent.name, reply.loop or chat.state.loop, guess)
+
+
 class Expander:
     """Turns one reply of the assistant into messages to store."""
 
@@ -40,8 +46,7 @@ class Expander:
 
     async def expand(self, reply: Reply, turn: Turn, chat: OpenChat) -> list[Say]:
         """The messages of a reply, in order; an utterance with nothing to show gives none."""
-        # A turn that finished a form has no loop any more, yet was about it.
-        topic = topic_of(reply.intent.name, reply.loop or chat.state.loop)
+        topic = taken_for(reply, chat)
         said = [await self._utterance(one, turn, chat, topic) for one in reply.messages]
         return [say for say in said if say is not None]
 

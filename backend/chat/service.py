@@ -25,9 +25,8 @@ from sqlalchemy.orm import Session
 from backend.booking.service import BookingDesk
 from backend.chat import repository
 from backend.chat.assistant import Assistant, AssistantDown, Reply, State
-from backend.chat.expand import Expander
+from backend.chat.expand import Expander, taken_for
 from backend.chat.repository import Danger, OpenChat, Say
-from backend.chat.topics import topic_of
 from backend.chat.turns import Turn, Turns
 from backend.core import audit, codes, outbox
 from backend.core.errors import ChatExpired, DomainError, MalformedRequest, TooMany, UnknownChoice
@@ -248,7 +247,7 @@ class ChatDesk:
             away = self._limited("limited.again" if repeated else "limited.text", chat.reader)
             await self._put_off(chat, message_id, [*first, away], message_id)
             return
-        if card is not None and reply.loop is None and _topic(reply, chat) in _LISTENING_IS_ENOUGH:
+        if card is not None and reply.loop is None and taken_for(reply, chat) in _LISTENING_IS_ENOUGH:
             says = []
         await self._keep(chat, message_id, first + says, reply)
 
@@ -539,10 +538,6 @@ def _command(action: str) -> dict[str, Any] | None:
         return None
     intent, brace, entities = action[1:].partition("{")
     return {"intent": intent, "entities": json.loads(brace + entities) if brace else {}}
-
-
-def _topic(reply: Reply, chat: OpenChat) -> str:
-    return topic_of(reply.intent.name, reply.loop or chat.state.loop)
 
 
 def _reader(reply: Reply, before: Reader) -> Reader:

@@ -10,16 +10,22 @@ TOPICS = frozenset(
 )  # fmt: skip
 """The topics of the chat API."""
 
+_UNSURE = "nlu_fallback"
 _OF_LOOP = {"booking_form": "booking", "concern_form": "concern"}
 _OF_ACT = {"human": "booking", "start": "about_bot", "set_reader": "smalltalk", "affirm": "smalltalk", "deny": "smalltalk", "stop": "smalltalk", "skip": "smalltalk"}  # fmt: skip
 
 
-def topic_of(intent: str | None, loop: str | None) -> str:
+def topic_of(intent: str | None, loop: str | None, best_guess: str | None = None) -> str:
     """The topic of an intent named ``<topic>`` or ``<topic>__<detail>``.
+
+    When the assistant was unsure and asks which of its guesses was meant, the topic
+    is that of the ``best_guess``.
 
     A dialogue act such as yes, no or a chosen time has the topic of the form it
     stands in. What is understood as nothing is ``out_of_scope``.
     """
+    if intent == _UNSURE and loop is None:
+        intent = best_guess
     name = (intent or "").partition("__")[0]
     if name in TOPICS:
         return name

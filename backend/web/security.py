@@ -7,7 +7,8 @@ cookie need no such check, since a foreign page has no id to send.
 
 from __future__ import annotations
 
-from sanic import HTTPResponse, Request, Sanic
+from sanic import Request, Sanic
+from sanic.response import BaseHTTPResponse
 
 from backend.core.errors import Forbidden
 from backend.core.house import House
@@ -24,7 +25,7 @@ def setup(app: Sanic, house: House) -> None:
         if request.method not in _SAFE and "authorization" not in request.headers:
             check_origin(request, house.settings.origin)
 
-    async def harden(request: Request, response: HTTPResponse) -> None:
+    async def harden(request: Request, response: BaseHTTPResponse) -> None:
         framable = getattr(request.ctx, "framable", False)
         frame = ancestors if framable else "'none'"
         headers = response.headers
@@ -37,7 +38,9 @@ def setup(app: Sanic, house: House) -> None:
         if not framable:
             headers.setdefault("x-frame-options", "DENY")
         headers.setdefault("cache-control", "no-store")
-        headers.setdefault("referrer-policy", "no-referrer")
+        # Nothing is told to other sites. Between our own pages it must be: with "no-referrer" a
+        # browser hides the origin of a form too, and plain http has no other sign of it.
+        headers.setdefault("referrer-policy", "same-origin")
         headers.setdefault("x-content-type-options", "nosniff")
         headers.setdefault("x-robots-tag", "noindex")
         headers.setdefault("permissions-policy", "camera=(), microphone=(), geolocation=()")

@@ -59,6 +59,9 @@ class ActionNoteReader(Action):
         return events
 
 
+_APOLOGIES = {"utter_out_of_scope", "utter_not_understood_again", "utter_not_understood_third"}
+
+
 class ActionStart(Action):
     """Greets: a robot, what it can do, no name needed, 112. Asks once who is writing."""
 
@@ -99,6 +102,9 @@ class ActionAnswer(Action):
         if turn.loop and turn.intent == "out_of_scope":
             # Far from anything the assistant knows: an answer that did not fit.
             return missed(dispatcher, turn)
+        if turn.intent == "out_of_scope" and _APOLOGIES & turn.heard_last:
+            _sorry_again(dispatcher, turn, person="utter_not_understood_again" in turn.heard_last)
+            return []
         after = words.words("next")["after"].get(turn.intent, [])
         buttons = None if turn.loop else turn.buttons(after)
         say(dispatcher, f"utter_{turn.intent}", turn, buttons)
@@ -227,17 +233,8 @@ class ActionNotUnderstood(Action):
             times += 1
         if times == 0:
             _guess(dispatcher, turn)
-        elif times % 2 == 1:
-            say(
-                dispatcher,
-                "utter_not_understood_again",
-                turn,
-                turn.main_buttons,
-                {"show": "contacts", "set": turn.contacts},
-            )
         else:
-            buttons = turn.buttons(["human", "else"])
-            say(dispatcher, "utter_not_understood_third", turn, buttons)
+            _sorry_again(dispatcher, turn, person=times % 2 == 0)
         return []
 
 
@@ -246,6 +243,15 @@ class ActionDefaultFallback(ActionNotUnderstood):
 
     def name(self) -> str:
         return "action_default_fallback"
+
+
+def _sorry_again(dispatcher: CollectingDispatcher, turn: Turn, *, person: bool) -> None:
+    """Not the apology of the turn before: ways on and numbers, or the time after that a ``person``."""
+    if person:
+        say(dispatcher, "utter_not_understood_third", turn, turn.buttons(["human", "else"]))
+        return
+    directive = {"show": "contacts", "set": turn.contacts}
+    say(dispatcher, "utter_not_understood_again", turn, turn.main_buttons, directive)
 
 
 def _guess(dispatcher: CollectingDispatcher, turn: Turn) -> None:

@@ -74,7 +74,7 @@ class Backend:
         """Hold a time for five minutes. Returns {"label", "therapist", "minutes"}.
 
         Raises:
-            BackendRefused: "taken", with `times` near it.
+            BackendRefused: "taken", with `times` near it; "already_booked".
             BackendDown.
         """
         return await self._post("holds", {"slot": slot})
@@ -92,7 +92,7 @@ class Backend:
         """Book the time that is held. Returns {"label", "channel", "therapist", "receipt"}.
 
         Raises:
-            BackendRefused: "taken", "hold_expired" (both with `times`), "already_booked".
+            BackendRefused: "hold_expired", with `times`.
             BackendDown.
         """
         body = {"channel": channel, "contact": contact, "safe": safe}

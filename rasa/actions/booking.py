@@ -21,6 +21,7 @@ from actions.steps import (
     contact_steps,
     has_number,
     kept_number,
+    miss,
     safe_contact,
     yes_no,
 )
@@ -113,10 +114,16 @@ class ActionAskTime(Action):
 
 
 async def held(dispatcher: CollectingDispatcher, turn: Turn, slot: str) -> Slots:
-    """Hold a time and say so; if somebody else was first, offer those near it."""
+    """Hold a time and say so; if somebody else was first, offer those near it.
+
+    One talk at a time: whoever has one already is told so, and the form ends.
+    """
     try:
         hold = await turn.backend.hold(slot)
     except BackendRefused as refused:
+        if refused.code == "already_booked":
+            dispatcher.utter_message(response="utter_already_booked")
+            return {"time": None, "requested_slot": None}
         dispatcher.utter_message(response="utter_time_taken")
         near = {"times": refused.times, "more": True} if refused.times else None
         return {"time": None, "times_show": near, "times_query": None}
@@ -200,6 +207,9 @@ class ValidateBookingForm(StepForm):
             return {"times_query": {"day": "next"}} if wants_today else self._more(turn)
         if wants_today or wants_next:
             return {"times_query": {"day": "next" if wants_next else "today"}}
+        if turn.intent == "choose_time" or (turn.intent == "booking" and any(c.isdigit() for c in turn.typed)):
+            # A time that is not offered, or does not exist at all, such as 30 February.
+            return miss(dispatcher, turn, "utter_no_such_time")
         return None
 
     @staticmethod
@@ -301,14 +311,10 @@ class ActionBook(Action):
 
     @staticmethod
     def _refused(dispatcher: CollectingDispatcher, turn: Turn, refused: BackendRefused) -> list[EventType]:
-        if refused.code == "already_booked":
-            dispatcher.utter_message(response="utter_already_booked")
-            return forgotten(BOOKING_SLOTS, CONTACT_SLOTS)
-        if refused.code not in ("taken", "hold_expired"):
+        if refused.code != "hold_expired":
             trouble(dispatcher, turn, "retry_booking")
             return [SlotSet("booking_ok", None)]
-        said = "utter_time_taken" if refused.code == "taken" else "utter_hold_expired"
-        dispatcher.utter_message(response=said)
+        dispatcher.utter_message(response="utter_hold_expired")
         near = {"times": refused.times, "more": True} if refused.times else None
         return [
             SlotSet("booking_ok", None),

@@ -267,23 +267,24 @@ def test_the_way_of_talking_is_never_one_that_was_declined(text: str, intent: st
     assert channel == slots.get("channel")
 
 
-@pytest.mark.parametrize(
-    ("status", "heard", "follow"),
-    [
-        ("taken", "time_taken", ["booking_form"]),
-        ("hold_expired", "hold_expired", ["booking_form"]),
-        ("already_booked", "already_booked", []),
-    ],
-)
-def test_a_booking_that_is_refused(beside: Neighbour, status: str, heard: str, follow: list[str]) -> None:
+def test_a_time_that_went_to_somebody_else(beside: Neighbour) -> None:
     """Kind words; with other times the form goes on and the rest of the answers is kept."""
-    beside.will("bookings", status)
+    beside.will("bookings", "hold_expired")
     state = tracker("affirm", channel="chat", booking_ok=True, time={"slot": "s-1"})
     messages, slots, followed = run(booking.ActionBook(), state)
-    assert [heard] == said(messages)
-    assert follow == followed
+    assert ["hold_expired"] == said(messages)
+    assert ["booking_form"] == followed
     assert slots["booking_ok"] is None and slots["time"] is None
-    assert ("channel" in slots) == (status == "already_booked")
+    assert "channel" not in slots
+
+
+def test_one_talk_at_a_time(beside: Neighbour) -> None:
+    """Who has a talk already is told so, and the form does not go round and round."""
+    beside.will("holds", "already_booked")
+    state = tracker("choose_time", loop="booking_form", requested_slot="time", entities={"slot": "s-1"})
+    heard, slots = _answer(booking.ValidateBookingForm(), state)
+    assert "already_booked" in heard
+    assert slots["time"] is None
 
 
 def test_stopping_lets_go_of_a_held_time_even_if_the_backend_is_gone(beside: Neighbour) -> None:

@@ -138,15 +138,6 @@ def held(scene: Scene) -> None:
     scene.hold(scene.free()[0])
 
 
-def phone_and_words(scene: Scene) -> None:
-    held(scene)
-
-
-def lost_to_time(scene: Scene) -> None:
-    held(scene)
-    scene.clock.forward(minutes=6)
-
-
 def lost_to_somebody(scene: Scene) -> None:
     slot = scene.free()[0]
     scene.hold(slot)
@@ -167,15 +158,14 @@ GIVEN: dict[tuple[str, str], Callable[[Scene], None]] = {
     ("times", "none_known"): lambda scene: scene.only_work_on(None),
     ("holds", "held"): lambda scene: None,
     ("holds", "taken"): lambda scene: scene.somebody_else_books(scene.free()[0]),
+    ("holds", "already_booked"): booked,
     ("contact", "phone"): lambda scene: None,
     ("contact", "phone_invalid"): lambda scene: None,
     ("release", "released"): held,
     ("bookings", "chat"): held,
     ("bookings", "phone"): held,
     ("bookings", "phone_unsure"): held,
-    ("bookings", "hold_expired"): lost_to_time,
-    ("bookings", "taken"): lost_to_somebody,
-    ("bookings", "already_booked"): booked,
+    ("bookings", "hold_expired"): lost_to_somebody,
     ("concerns", "code"): Scene.show_secrecy,
     ("concerns", "phone"): Scene.show_secrecy,
     ("concerns", "phone_no_words"): Scene.show_secrecy,

@@ -55,7 +55,7 @@ def test_pages_are_neutral_uncached_and_store_nothing(served: Served, path: str)
     assert answer.status_code == 200
     assert "set-cookie" not in answer.headers
     assert answer.headers["cache-control"] == "no-store"
-    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["referrer-policy"] == "same-origin"
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     title = re.search(r"<title>(.*?)</title>", answer.text)[1]  # type: ignore[index]
     assert title in ("Exempelby kommun", "Vädret")
