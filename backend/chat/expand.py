@@ -18,13 +18,12 @@ from backend.chat.assistant import Reply, Utterance
 from backend.chat.repository import OpenChat, Say
 from backend.chat.topics import topic_of
 from backend.chat.turns import Issued, Turn
+from backend.concerns.service import consent_version
 from backend.core.clock import to_local
 from backend.core.house import House
 from backend.core.reader import Reader
 from backend.journey.service import Journey
 
-CONSENT_VERSION = "2026-11-21"
-"""Changes when the words of ``consent.text`` do; stored with what was written after them."""
 _ROWS = {"label": "when", "channel": "how", "therapist": "who"}
 """Facts that a summary calls something else than the assistant does."""
 MORE_TIMES = '/choose_time{"slot":"more"}'
@@ -50,11 +49,14 @@ class Expander:
         said = [await self._utterance(one, turn, chat, topic) for one in reply.messages]
         return [say for say in said if say is not None]
 
-    def issued(self, issued: Issued, reader: Reader) -> Say:
-        """The message that tells what was booked or sent. It names the receipt; the words are read while unsaved."""
+    def issued(self, issued: Issued, reader: Reader, *, told: bool = False) -> Say:
+        """The code of what was booked or sent, and what that was unless it has been ``told``.
+
+        The message names the receipt; the words are read while they are unsaved.
+        """
         issued.shown = True
         card = {"receipt": issued.receipt, "of": issued.kind, "label": issued.facts.get("label", "")}
-        text = self._say(f"code.{issued.kind}", reader, **issued.facts)
+        text = self._say("code.words" if told else f"code.{issued.kind}", reader, **issued.facts)
         topic = "booking" if issued.kind == "booking" else "concern"
         return Say("code", topic, text, card, ((self._say("code.saved", reader), f"!saved {issued.receipt}"),))
 
@@ -83,13 +85,13 @@ class Expander:
             return await self._summary(directive, chat, reader, text, choices, topic)
         if show == "code":
             issued = turn.issued.get(str(directive.get("receipt")))
-            return None if issued is None else self.issued(issued, reader)
+            return None if issued is None else self.issued(issued, reader, told=True)
         if show == "consent":
+            version = consent_version(self._house.phrases, reader)
             await self._house.db.write(
-                lambda s: repository.keep_place(s, self._house.vault, chat, consent_version=CONSENT_VERSION)
+                lambda s: repository.keep_place(s, self._house.vault, chat, consent_version=version)
             )
-            words = self._say("consent.text", reader)
-            return Say("consent", topic, words, {"version": CONSENT_VERSION}, choices)
+            return Say("consent", topic, self._say("consent.text", reader), {"version": version}, choices)
         if not text and not choices:
             return None
         return Say("interruption" if directive.get("interruption") else "text", topic, text, None, choices)
