@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, Request, expect
 
 from tests.browser.assistant import Scripted
-from tests.browser.conftest import NARROW, say, started
+from tests.browser.conftest import NARROW, WIDE, say, started
 from tests.web.serving import Served
 
 Visit = Callable[..., Page]
@@ -34,12 +34,21 @@ def test_without_javascript_the_begin_button_greets(visit: Visit) -> None:
     expect(page.locator(".reply:enabled", has_text="Barn 10–12 år")).to_be_visible()
 
 
-def test_without_javascript_a_page_after_a_send_begins_at_the_newest(visit: Visit) -> None:
-    """The reader is taken to what is new, not to the top."""
-    page = visit("/chatt", java_script_enabled=False, viewport=NARROW)
-    page.fill("[data-field]", "hej")
-    page.click("[data-send]")
-    expect(page.locator(".by-visitor").last).to_be_in_viewport()
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+def test_without_javascript_a_page_after_a_send_begins_at_the_answer(visit: Visit, size: dict[str, int]) -> None:
+    """The reader is taken to what is new, not to the top; in danger the number to call is on the screen."""
+    page = visit("/chatt", java_script_enabled=False, viewport=size)
+    for text, seen in (
+        ("hej", ".by-visitor + .by-assistant .said"),
+        ("pappa slår mig nu", ".emergency a[href='tel:112']"),
+    ):
+        page.fill("[data-field]", text)
+        page.click("[data-send]")
+        shown = page.locator(seen).last
+        expect(shown).to_be_in_viewport(ratio=1)
+        box, bar = shown.bounding_box(), page.locator("[data-bottom]").bounding_box()
+        assert box is not None and bar is not None
+        assert box["y"] + box["height"] <= bar["y"]
 
 
 def test_without_javascript_a_resent_form_says_nothing_twice(visit: Visit) -> None:
