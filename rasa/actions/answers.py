@@ -373,7 +373,17 @@ class ActionStop(Action):
         return forgotten()
 
 
-BOOKING_SLOTS = ["time", "offered", "times_show", "times_query", "channel", "booking_ok", "booking_change", "changing"]
+BOOKING_SLOTS = [
+    "time",
+    "offered",
+    "times_show",
+    "times_query",
+    "channel",
+    "booking_ok",
+    "booking_change",
+    "changing",
+    "has_talk",
+]
 CONTACT_SLOTS = ["phone", "call_ok", "if_other", "leave_message"]
 CONCERN_SLOTS = [
     "use_told",

@@ -123,7 +123,7 @@ async def held(dispatcher: CollectingDispatcher, turn: Turn, slot: str) -> Slots
     except BackendRefused as refused:
         if refused.code == "already_booked":
             dispatcher.utter_message(response="utter_already_booked")
-            return {"time": None, "requested_slot": None}
+            return {"time": None, "has_talk": True}
         dispatcher.utter_message(response="utter_time_taken")
         near = {"times": refused.times, "more": True} if refused.times else None
         return {"time": None, "times_show": near, "times_query": None}
@@ -142,6 +142,9 @@ class ValidateBookingForm(StepForm):
         return "validate_booking_form"
 
     def needed(self, slots: Slots) -> list[str]:
+        if slots.get("has_talk"):
+            # Filled already, so nothing is left to ask. (An empty list would leave the choice to Rasa.)
+            return ["has_talk"]
         names = ["time", "channel"]
         if slots.get("channel") == "phone":
             names += contact_slots(slots)
@@ -292,6 +295,8 @@ class ActionBook(Action):
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
+        if turn.slot("has_talk"):
+            return forgotten(BOOKING_SLOTS, CONTACT_SLOTS)
         if not turn.slot("booking_ok"):
             return []
         contact, safe = safe_contact(turn) if turn.slot("channel") == "phone" else (None, None)
