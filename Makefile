@@ -34,7 +34,7 @@ test:
 
 test-fast:
 	@$(MADE) backend-dev
-	@$(PY) -m pytest -q tests/rules tests/features tests/web
+	@$(PY) -m pytest -q -m "not slow" tests/rules tests/features tests/web
 
 check:
 	@$(MADE) backend-dev rasa-dev

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import base64
+import functools
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
 from backend.app import build_house
 from backend.config import ROOT, Settings
 from backend.core import migrate
 from backend.core.db import Database
 from backend.core.house import House
+from backend.danger import service as danger
+from backend.staff import accounts
 from tests import postgres
 
 
@@ -52,6 +56,16 @@ def make_settings(tmp_path: Path, **changes: object) -> Settings:
         trusted_proxies=0,
     )
     return replace(settings, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_starts() -> Iterator[None]:
+    """Read the danger words once, and hash passwords with little memory: a test starts an app in a blink."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(danger, "load_lexicon", functools.cache(danger.load_lexicon))
+        cheap = functools.partial(PasswordHasher, time_cost=1, memory_cost=64, parallelism=1)
+        patch.setattr(accounts, "PasswordHasher", cheap)
+        yield
 
 
 @pytest.fixture

@@ -31,6 +31,8 @@ from backend.core.vault import new_id
 from tests.conftest import ManualClock
 from tests.therapists import add_therapist, cells_of, count, desk_with, overlaps
 
+pytestmark = pytest.mark.slow
+
 THREADS = 4
 AT_ONCE = 60
 CHAT = Details("chat")
