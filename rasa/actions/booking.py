@@ -22,8 +22,8 @@ from actions.steps import (
     has_number,
     kept_number,
     miss,
+    read_back,
     safe_contact,
-    yes_no,
 )
 from actions.turn import SURE, Turn, say, trouble
 
@@ -254,13 +254,7 @@ class ValidateBookingForm(StepForm):
         }.get(what or "")
 
     async def _ok(self, dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
-        if turn.intent == "change":
-            what = choice(turn, "change", "what", words.words("answers")["change"])
-            return self._changed(what) or {"changing": True}
-        answer = yes_no(turn)
-        if answer == "no":
-            return {"changing": True}
-        return {"booking_ok": True} if answer == "yes" else None
+        return read_back(turn, "booking_ok", self._changed)
 
 
 class ActionAskBookingOk(Action):

@@ -26,6 +26,7 @@ from actions.steps import (
     contact_steps,
     is_command,
     miss,
+    read_back,
     safe_contact,
     yes_no,
 )
@@ -219,13 +220,7 @@ class ValidateConcernForm(StepForm):
         }.get(what or "")
 
     async def _ok(self, dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
-        if turn.intent == "change":
-            what = choice(turn, "change", "what", words.words("answers")["change"])
-            return self._changed(what) or {"changing": True}
-        answer = yes_no(turn)
-        if answer == "no":
-            return {"changing": True}
-        return {"concern_ok": True} if answer == "yes" else None
+        return read_back(turn, "concern_ok", self._changed)
 
 
 class ActionAskConcernOk(Action):

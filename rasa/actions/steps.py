@@ -139,6 +139,17 @@ class StepForm(FormValidationAction, ABC):
         return await step(dispatcher, turn)
 
 
+def read_back(turn: Turn, ok: str, changed: Callable[[str | None], Slots | None]) -> Slots | None:
+    """The answer to a summary: yes fills `ok`; no, or what to change, opens that."""
+    if turn.intent == "change":
+        what = choice(turn, "change", "what", words.words("answers")["change"])
+        return changed(what) or {"changing": True}
+    answer = yes_no(turn)
+    if answer == "no":
+        return {"changing": True}
+    return {ok: True} if answer == "yes" else None
+
+
 def miss(dispatcher: CollectingDispatcher, turn: Turn, response: str) -> Slots:
     """An answer of the right kind that could not be used: say why, and ask again."""
     dispatcher.utter_message(response=response)
