@@ -6,16 +6,17 @@ the booking, or counts cells without saying whose they are.
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from backend.booking.rules import Shift
+from backend.booking.rules import Shift, instant
 from backend.booking.tables import ACTIVE, BOOKED, CANCELLED, HELD, Booking, BookingCell, Therapist, WorkingHours
 from backend.core.codes import ReturnCode
 from backend.core.people import Role, StaffMember
@@ -37,7 +38,17 @@ _SCHEDULE = (
     .where(StaffMember.active)
     .order_by(WorkingHours.staff_id, WorkingHours.weekday, WorkingHours.start_minute)
 )
-_SCHEDULE_OF_DAY = _SCHEDULE.where(WorkingHours.weekday == sa.bindparam("weekday"))
+_TALKS = (
+    sa.select(sa.func.count())
+    .where(
+        _booking.c.therapist_id == WorkingHours.staff_id,
+        _booking.c.start_at >= sa.bindparam("begin"),
+        _booking.c.start_at < sa.bindparam("end"),
+        _booking.c.state != CANCELLED,
+    )
+    .scalar_subquery()
+)
+_SCHEDULE_OF_DAY = _SCHEDULE.add_columns(_TALKS).where(WorkingHours.weekday == sa.bindparam("weekday"))
 _OWNED = sa.select(
     _booking.c.id,
     _booking.c.therapist_id,
@@ -66,29 +77,28 @@ _COLLEAGUE = (
     .where(StaffMember.id == sa.bindparam("id"))
 )
 _QUEUE_UP = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("holder"), 0)))
-# Naming every therapist lets both indexes be read by range; a list of them from here would cost more than the reading.
-_EVERYBODY = sa.select(Therapist.staff_id)
+# Naming every therapist lets the primary key be read by range; a list of them from here would cost more than the reading.
 _OCCUPIED = (
-    sa.select(_cell.c.therapist_id, _cell.c.cell, _cell.c.booking_id, _booking.c.state, _booking.c.hold_until)
+    sa.select(
+        _cell.c.therapist_id,
+        _cell.c.booking_id,
+        sa.func.min(_cell.c.cell),
+        sa.func.max(_cell.c.cell),
+        _booking.c.state,
+        _booking.c.hold_until,
+    )
     .join(_booking, _booking.c.id == _cell.c.booking_id)
     .where(
-        _cell.c.therapist_id.in_(_EVERYBODY),
+        _cell.c.therapist_id.in_(sa.select(Therapist.staff_id)),
         _cell.c.cell >= sa.bindparam("first"),
         _cell.c.cell < sa.bindparam("end"),
     )
+    .group_by(_cell.c.therapist_id, _cell.c.booking_id, _booking.c.state, _booking.c.hold_until)
 )
-_LOAD = (
-    sa.select(_booking.c.therapist_id, sa.func.count())
-    .where(
-        _booking.c.therapist_id.in_(_EVERYBODY),
-        _booking.c.start_at >= sa.bindparam("begin"),
-        _booking.c.start_at < sa.bindparam("end"),
-        _booking.c.state != CANCELLED,
-    )
-    .group_by(_booking.c.therapist_id)
-)
+_CHANGE = sa.update(_booking).where(_booking.c.id == sa.bindparam("changed"))
 _INSERT_BOOKING = sa.insert(_booking)
-_INSERT_CELLS = sa.insert(_cell)
+# Asking for a column back makes it one statement for all cells instead of one for each.
+_INSERT_CELLS = sa.insert(_cell).returning(_cell.c.cell)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +129,12 @@ class Colleague:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Working hours of those who are employed now, the channels that each can meet in, and their first names."""
+    """Working hours of those who are employed now, and by therapist: channels, first name and talks that day."""
 
     shifts: list[Shift]
     channels: dict[str, frozenset[str]]
     names: dict[str, str]
+    talks: dict[str, int]
 
     def able(self, channel: str | None) -> list[Shift]:
         """Shifts of those who can meet in ``channel`` (None: in any)."""
@@ -140,20 +151,28 @@ class Occupied:
     expired: dict[str, set[str]]
 
 
-def schedule(session: Session, weekday: int | None = None) -> Schedule:
-    """The working hours of all therapists, or those of one weekday."""
-    connection = session.connection()
-    rows = (
-        connection.execute(_SCHEDULE) if weekday is None else connection.execute(_SCHEDULE_OF_DAY, {"weekday": weekday})
-    )
-    shifts, channels, names = [], {}, {}
-    for staff_id, day, start, end, ways, first_name in rows:
-        shifts.append(Shift(staff_id, day, start, end))
-        channels[staff_id] = _ways(ways)
-        names[staff_id] = first_name
-    return Schedule(shifts, channels, names)
+def schedule(session: Session) -> Schedule:
+    """The working hours of all therapists, without counting their talks."""
+    return _schedule(session.connection().execute(_SCHEDULE))
 
 
+def schedule_of(session: Session, day: date) -> Schedule:
+    """The working hours on a local day, with the talks that each has in it."""
+    values = {"weekday": day.weekday(), "begin": instant(day, 0), "end": instant(day, 24 * 60)}
+    return _schedule(session.connection().execute(_SCHEDULE_OF_DAY, values))
+
+
+def _schedule(rows: Iterable[Any]) -> Schedule:
+    found = Schedule([], {}, {}, {})
+    for staff_id, weekday, start, end, ways, first_name, *talks in rows:
+        found.shifts.append(Shift(staff_id, weekday, start, end))
+        found.channels[staff_id] = _ways(ways)
+        found.names[staff_id] = first_name
+        found.talks[staff_id] = talks[0] if talks else 0
+    return found
+
+
+@functools.cache
 def _ways(channels: str) -> frozenset[str]:
     return frozenset(channels.split(",")) - {""}
 
@@ -168,11 +187,11 @@ def occupied(session: Session, first: int, end: int, now: datetime, *, but_for: 
     own = held_by(session, but_for) if but_for else None
     own_id = own.id if own is not None else None
     rows = session.connection().execute(_OCCUPIED, {"first": first, "end": end})
-    for therapist_id, cell, booking_id, state, hold_until in rows:
+    for therapist_id, booking_id, lowest, highest, state, hold_until in rows:
         if state == HELD and hold_until <= now:
             expired[therapist_id].add(booking_id)
         elif booking_id != own_id:
-            busy[therapist_id].add(cell)
+            busy[therapist_id].update(range(lowest, highest + 1))
     return Occupied(busy, expired)
 
 
@@ -189,12 +208,6 @@ def booked_by(session: Session, holder: str) -> Owned | None:
 def _owned(session: Session, statement: sa.Select[Any], **values: str) -> Owned | None:
     row = session.connection().execute(statement, values).one_or_none()
     return Owned(*row) if row is not None else None
-
-
-def load(session: Session, begin: datetime, end: datetime) -> dict[str, int]:
-    """How many talks each has between the two instants."""
-    rows = session.connection().execute(_LOAD, {"begin": begin, "end": end})
-    return {row[0]: row[1] for row in rows}
 
 
 def active_of(session: Session, holder: str) -> Owned | None:
@@ -225,7 +238,7 @@ def occupy(session: Session, booking_id: str, therapist_id: str, taken: Iterable
 
 def change(session: Session, booking_id: str, **values: Any) -> None:
     """Update columns of one booking."""
-    session.connection().execute(sa.update(_booking).where(_booking.c.id == booking_id), values)
+    session.connection().execute(_CHANGE, {"changed": booking_id, **values})
 
 
 def vacate(session: Session, booking_ids: Iterable[str]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
+from typing import NamedTuple
 
 from backend.core.clock import STOCKHOLM, to_local
 
@@ -42,8 +43,7 @@ class Terms:
         return (self.meeting + self.buffer) * 60 // CELL
 
 
-@dataclass(frozen=True, slots=True)
-class Shift:
+class Shift(NamedTuple):
     """A therapist's unbroken working hours on a weekday (Monday 0), in minutes of the wall clock."""
 
     therapist: str

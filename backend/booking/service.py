@@ -286,7 +286,7 @@ class BookingDesk:
         by now (a second window) counts as expired. Raises `HoldExpired`; `InvalidField`
         for the slot, the phone number, the channel or a phone talk that is not safe.
         """
-        existing = await self._db.read(lambda session: self._existing(session, holder))
+        existing = await self.booked(holder)
         if existing is not None:
             return existing
         details = self._checked(details)
@@ -323,6 +323,15 @@ class BookingDesk:
             )
 
         return await self._contend(work)
+
+    async def booked(self, holder: str) -> Confirmed | None:
+        """The talk that ``holder`` has booked, or None."""
+
+        def work(session: Session) -> Confirmed | None:
+            booking = repository.booked_by(session, holder)
+            return self._confirmed(session, booking) if booking is not None else None
+
+        return await self._db.read(work)
 
     async def saved(self, holder: str) -> None:
         """The person has saved the code of the booking they just made: forget the words."""
@@ -393,7 +402,7 @@ class BookingDesk:
             booking = repository.held_by(session, holder)
             if booking is None or booking.hold_until is None or booking.start_at <= now:
                 return None
-            schedule = repository.schedule(session, to_local(booking.start_at).weekday())
+            schedule = repository.schedule_of(session, to_local(booking.start_at).date())
             return Held(
                 booking.id,
                 booking.start_at,
@@ -554,7 +563,7 @@ class BookingDesk:
         known = self.enabled and (day - today).days <= rules.LOOK_AHEAD and not self._closed(day)
         if not known:
             raise InvalidField("no_such_time", "slot")
-        schedule = repository.schedule(session, day.weekday())
+        schedule = repository.schedule_of(session, day)
         if not rules.working_at(start, schedule.able(channel), self._terms):
             raise InvalidField("no_such_time", "slot")
         if start < now + max(timedelta(0), timedelta(minutes=self._terms.notice) - rules.SHOWN) or start <= now:
@@ -571,11 +580,7 @@ class BookingDesk:
         free = [therapist for therapist in able if not state.busy.get(therapist)]
         if not free:
             raise Taken
-        chosen = free[0]
-        if len(free) > 1:
-            day = to_local(start).date()
-            talks = repository.load(session, rules.instant(day, 0), rules.instant(day, 24 * 60))
-            chosen = rules.least_loaded(free, talks, random.random)
+        chosen = rules.least_loaded(free, schedule.talks, random.random)
         if state.expired.get(chosen):
             self._drop_expired(session, state.expired[chosen], now)
         return chosen
@@ -587,7 +592,7 @@ class BookingDesk:
         therapist = repository.colleague(session, booking.therapist_id)
         if channel in therapist.channels:
             return therapist
-        schedule = repository.schedule(session, to_local(booking.start_at).weekday())
+        schedule = repository.schedule_of(session, to_local(booking.start_at).date())
         try:
             other = self._choose(session, schedule, booking.start_at, channel, now)
         except Taken:
@@ -674,10 +679,6 @@ class BookingDesk:
             phrases.say("booking_mail.subject"),
             phrases.say("booking_mail.body", None, url=f"{self._house.settings.public_url}/personal"),
         )
-
-    def _existing(self, session: Session, holder: str) -> Confirmed | None:
-        booking = repository.booked_by(session, holder)
-        return self._confirmed(session, booking) if booking is not None else None
 
     def _confirmed(self, session: Session, booking: repository.Owned) -> Confirmed:
         assert booking.channel is not None and booking.receipt is not None

@@ -160,8 +160,10 @@ def setup(app: Sanic, house: House, desk: BookingDesk, watch: DangerWatch) -> No
             held = await desk.hold(draft.holder, draft.slot)
         except AlreadyBooked:
             # Somebody went back: what they have is shown again, and the code while it is not saved.
-            booked = await desk.confirm(draft.holder, Details(""))
-            return await pages.done(request, draft, booked)
+            booked = await desk.booked(draft.holder)
+            if booked is not None:
+                return await pages.done(request, draft, booked)
+            return await pages.times(request, draft, AlreadyBooked.status)
         except (Taken, InvalidField, TooMany) as error:
             return await pages.times(request, replace(draft, skip=0), error.status, {"slot": pages.sentence(error)})
         return await pages.details(request, draft, held)

@@ -131,6 +131,9 @@ class CodeBrake:
         self._limiter.hit(self._PER_SOURCE, source)
 
 
+_INSERT = sa.insert(ReturnCode)
+
+
 def issue(session: Session, vault: Vault, code: NewCode, receipt: str, kind: str, subject: str, at: datetime) -> None:
     """Store ``code`` under ``receipt`` for a booking or concern, in the caller's transaction."""
     data_key = vault.new_key()
@@ -143,7 +146,7 @@ def issue(session: Session, vault: Vault, code: NewCode, receipt: str, kind: str
         "data_key": data_key,
         "unsaved": vault.seal(data_key, f"return_code.unsaved:{receipt}", code.words),
     }
-    session.connection().execute(sa.insert(ReturnCode), row)
+    session.connection().execute(_INSERT, row)
 
 
 def lookup(session: Session, digest: bytes, issued_after: datetime) -> ReturnCode | None:

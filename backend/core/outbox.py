@@ -122,11 +122,14 @@ class SmtpTransport:
         return server
 
 
+_INSERT = sa.insert(OutboxMessage)
+
+
 def post(session: Session, at: datetime, recipient: str, subject: str, body: str) -> None:
     """Put a mail in the outbox within the caller's transaction. An empty ``recipient`` posts nothing."""
     if recipient:
         row = {"id": new_id(), "recipient": recipient, "subject": subject, "body": body}
-        session.connection().execute(sa.insert(OutboxMessage), row | {"created_at": at, "next_at": at})
+        session.connection().execute(_INSERT, row | {"created_at": at, "next_at": at})
 
 
 async def deliver_due(database: Database, transport: Transport, clock: Clock) -> int:
