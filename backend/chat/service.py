@@ -334,7 +334,11 @@ class ChatDesk:
                 (phrases.say("code.cancel", chat.reader), f"!cancel {found.booking_id}"),
                 (phrases.say("code.keep", chat.reader), "!keep"),
             )
-        return [Say("summary", "booking_manage", text, {"rows": [], "words": []}, choices)]
+        answers = [
+            Say("text", "concern", f"{heading}\n\n{answer}")
+            for heading, answer in self._returning.answers(found, chat.reader)
+        ]
+        return [Say("summary", "booking_manage", text, {"rows": [], "words": []}, choices), *answers]
 
     async def _own_action(self, chat: OpenChat, message_id: str, action: str) -> None:
         """Choices that work without the assistant: about danger, codes and cancelling."""

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from backend.concerns.rules import Deed
-from backend.concerns.tables import Concern, State
+from backend.concerns.tables import Concern, ConcernAnswer, State
 from backend.core.audit import AuditEvent
 from backend.core.people import Role, StaffMember
 
@@ -67,6 +67,11 @@ def find_openable(session: Session, staff: StaffMember, concern_id: str) -> Conc
     return session.scalar(openable_by(staff).where(Concern.id == concern_id))
 
 
+def hold_openable(session: Session, staff: StaffMember, concern_id: str) -> Concern | None:
+    """`find_openable`, and nobody else answers it before this transaction is over."""
+    return session.scalar(openable_by(staff).where(Concern.id == concern_id).with_for_update())
+
+
 def find_sent(session: Session, form_key: str) -> Concern | None:
     """The concern that an earlier send with the same key made. For the sender, not for staff."""
     return session.scalar(sa.select(Concern).where(Concern.form_key == form_key))
@@ -80,6 +85,17 @@ def take(session: Session, staff: StaffMember, concern_id: str, at: datetime) ->
         .values(state=State.ACCEPTED.value, accepted_at=at, accepted_by=staff.id)
     )
     return bool(taken.rowcount)  # type: ignore[attr-defined]
+
+
+def answers(session: Session, concern_id: str) -> list[tuple[ConcernAnswer, StaffMember]]:
+    """What has been answered and by whom, oldest first."""
+    rows = session.execute(
+        sa.select(ConcernAnswer, StaffMember)
+        .join(StaffMember, StaffMember.id == ConcernAnswer.staff_id)
+        .where(ConcernAnswer.concern_id == concern_id)
+        .order_by(ConcernAnswer.at, ConcernAnswer.id)
+    )
+    return [(answer, member) for answer, member in rows]
 
 
 def names(session: Session, staff_ids: set[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ import hmac
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -17,7 +17,7 @@ from backend.concerns import repository, rules
 from backend.concerns.repository import AT_MOST
 from backend.concerns.routing import load_routing
 from backend.concerns.rules import Deed
-from backend.concerns.tables import Concern, State
+from backend.concerns.tables import Concern, ConcernAnswer, State
 from backend.core import audit, codes, outbox
 from backend.core.audit import Tag
 from backend.core.clock import to_local
@@ -38,7 +38,7 @@ from backend.core.municipality import DAYS, Municipality
 from backend.core.people import StaffMember
 from backend.core.phone import parse_phone
 from backend.core.reader import Reader
-from backend.core.text import STORY_LIMIT, clean
+from backend.core.text import ANSWER_LIMIT, STORY_LIMIT, clean
 from backend.core.vault import new_id
 
 ABOUT = ("me", "other_child", "adult", "family")
@@ -130,8 +130,31 @@ class ConcernList:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What somebody in the unit wrote back: when, first name, role (`Role`) and the words as they wrote them."""
+
+    at: datetime
+    name: str
+    role: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All that the holder of the code learns of a concern: when it arrived, its state, the unit's name, the answers."""
+
+    received_at: datetime
+    state: str
+    unit: str
+    answers: list[Answer]
+
+
+@dataclass(frozen=True, slots=True)
 class OpenedConcern:
-    """Everything that the one who handles a concern needs, words included."""
+    """Everything that the one who handles a concern needs, words included.
+
+    ``code_until`` is when the writer's code stops opening it; ``answerable`` is False from then on.
+    """
 
     row: ConcernRow
     words: list[str]
@@ -146,6 +169,9 @@ class OpenedConcern:
     reason: str
     consent_version: str
     accepted_at: datetime | None
+    answers: list[Answer]
+    code_until: datetime
+    answerable: bool
     history: list[Deed]
 
 
@@ -162,6 +188,7 @@ class ConcernDesk:
         self._house = house
         self._rules = load_routing(house.settings.content_dir, {unit.id for unit in house.municipality.units})
         self._days = ClosedDays(house.municipality)
+        self._code_lasts = timedelta(hours=house.municipality.retention.code_hours)
 
     async def receive(self, intake: Intake) -> Received:
         """Store a concern with its return code, decision, clocks, audit row and notice, all or nothing.
@@ -183,12 +210,17 @@ class ConcernDesk:
         """The person has saved the code of ``receipt``: forget the words. Unknown receipts change nothing."""
         await self._house.db.write(lambda session: codes.mark_saved(session, receipt))
 
-    async def status(self, concern_id: str) -> tuple[datetime, str, str]:
-        """When it arrived, its state and the unit's name, for whoever holds the code. Raises `NotFound`."""
-        concern = await self._house.db.read(lambda session: session.get(Concern, concern_id))
-        if concern is None:
-            raise NotFound
-        return concern.received_at, concern.state, self._unit_name(concern.unit)
+    async def status(self, concern_id: str) -> Status:
+        """What whoever holds the code may see, and nothing of what was told. Raises `NotFound`."""
+
+        def look(session: Session) -> Status:
+            concern = session.get(Concern, concern_id)
+            if concern is None:
+                raise NotFound
+            unit = self._unit_name(concern.unit)
+            return Status(concern.received_at, concern.state, unit, self._answers(session, concern))
+
+        return await self._house.db.read(look)
 
     async def list_open(self, staff: StaffMember) -> ConcernList:
         """What ``staff`` may know of, the most pressing first."""
@@ -225,6 +257,32 @@ class ConcernDesk:
             audit.record(session, now, Tag.CONCERN_ACCEPTED, concern_id, actor=staff.id)
 
         await self._house.db.write(take)
+
+    async def answer(self, staff: StaffMember, concern_id: str, text: str) -> None:
+        """Write back to whoever holds the code; once this returns, the answer is there for them to read.
+
+        The same words sent twice in a row by the same person are one answer. Raises `EmptyText`,
+        `TextTooLong` past `ANSWER_LIMIT` characters, `NotFound` for a concern that ``staff`` may not
+        open, and `InvalidField` ``code_expired`` when nobody could read the answer any more.
+        """
+        words = clean(text, ANSWER_LIMIT)
+
+        def keep(session: Session) -> None:
+            concern = repository.hold_openable(session, staff, concern_id)
+            if concern is None:
+                raise NotFound
+            now = self._house.clock.now()
+            if now >= self._code_until(concern):
+                raise InvalidField("code_expired", "answer")
+            earlier = repository.answers(session, concern.id)
+            if earlier and earlier[-1][1].id == staff.id and self._unsealed(concern, earlier[-1][0]) == words:
+                return
+            answer_id = new_id()
+            body = self._house.vault.seal(concern.data_key, f"concern_answer.body:{answer_id}", words)
+            session.add(ConcernAnswer(id=answer_id, concern_id=concern.id, staff_id=staff.id, at=now, body=body))
+            audit.record(session, now, Tag.CONCERN_ANSWERED, concern.id, actor=staff.id)
+
+        await self._house.db.write(keep)
 
     def today(self) -> date:
         """The local date."""
@@ -328,8 +386,23 @@ class ConcernDesk:
             reason=concern.reason,
             consent_version=concern.consent_version,
             accepted_at=concern.accepted_at,
+            answers=self._answers(session, concern),
+            code_until=self._code_until(concern),
+            answerable=self._house.clock.now() < self._code_until(concern),
             history=repository.history(session, concern.id),
         )
+
+    def _answers(self, session: Session, concern: Concern) -> list[Answer]:
+        return [
+            Answer(answer.at, member.first_name, member.role, self._unsealed(concern, answer))
+            for answer, member in repository.answers(session, concern.id)
+        ]
+
+    def _unsealed(self, concern: Concern, answer: ConcernAnswer) -> str:
+        return self._house.vault.open(concern.data_key, f"concern_answer.body:{answer.id}", answer.body)
+
+    def _code_until(self, concern: Concern) -> datetime:
+        return concern.received_at + self._code_lasts
 
     def _row(self, concern: Concern, staff: StaffMember, names: dict[str, str]) -> ConcernRow:
         openable = not concern.restricted or staff.is_manager or concern.accepted_by == staff.id

@@ -61,3 +61,15 @@ class Concern(Base):
     accepted_by: Mapped[str | None]
 
     __table_args__ = (sa.Index(None, "unit", "state"),)
+
+
+class ConcernAnswer(Base):
+    """What staff wrote to whoever holds the concern's code; ``body`` is sealed with the concern's ``data_key``."""
+
+    __tablename__ = "concern_answer"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    concern_id: Mapped[str] = mapped_column(sa.ForeignKey("concern.id", ondelete="CASCADE"), index=True)
+    staff_id: Mapped[str] = mapped_column(sa.ForeignKey("staff_member.id"))
+    at: Mapped[datetime] = mapped_column(Instant)
+    body: Mapped[bytes]

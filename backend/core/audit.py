@@ -27,6 +27,7 @@ class Tag(StrEnum):
     CONCERN_RECEIVED = "case:concern:received"
     CONCERN_READ = "staff:concern:read"
     CONCERN_ACCEPTED = "staff:concern:accepted"
+    CONCERN_ANSWERED = "staff:concern:answered"
     CODE_USED = "code:code:used"
     CODE_MISSED = "code:code:missed"
     STAFF_LOGIN = "staff:session:started"

@@ -11,6 +11,8 @@ MESSAGE_LIMIT = 19_000
 """Characters in one chat message: an essay of 3,000 words fits, a flood does not."""
 STORY_LIMIT = 60_000
 """Characters in a story on the writing page."""
+ANSWER_LIMIT = 2_000
+"""Characters in an answer from staff: it may be read by a child on a phone, in a hurry."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # Embeddings, overrides and isolates can make staff read another order than was written;

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from backend.booking.labels import when
 from backend.booking.service import BookingDesk
-from backend.concerns.service import ConcernDesk
+from backend.concerns.service import Answer, ConcernDesk
 from backend.core import audit, codes
 from backend.core.errors import NotFound, WrongCode
 from backend.core.house import House
@@ -31,11 +31,12 @@ class BookingSeen:
 
 @dataclass(frozen=True, slots=True)
 class ConcernSeen:
-    """All that a code reveals of a concern in this version: that it came, when, to whom, and its state."""
+    """All that a code reveals of a concern: that it came, when, to whom, its state, and what has been answered."""
 
     received_at: datetime
     state: str
     unit: str
+    answers: list[Answer]
 
 
 class Returning:
@@ -76,12 +77,33 @@ class Returning:
                 channel=phrases.say(f"summary.channel.{found.channel}", reader).lower(),
                 therapist=found.therapist,
             )
+        state = "answered" if found.answers else found.state
         return phrases.say(
             "code.concern_found",
             reader,
             label=when(phrases, found.received_at, now, reader),
-            status=phrases.say(f"code.concern_status.{found.state}", reader),
+            status=phrases.say(f"code.concern_status.{state}", reader),
         )
+
+    def answers(self, found: BookingSeen | ConcernSeen, reader: Reader) -> list[tuple[str, str]]:
+        """The answers to a concern, oldest first: a line about who and when, and the words as they were written."""
+        if isinstance(found, BookingSeen):
+            return []
+        say, now = self._house.phrases.say, self._house.clock.now()
+        return [
+            (
+                say(
+                    "code.answer_from",
+                    reader,
+                    label=when(self._house.phrases, answer.at, now, reader),
+                    name=answer.name,
+                    role=say(f"code.role.{answer.role}", reader),
+                    unit=found.unit,
+                ),
+                answer.text,
+            )
+            for answer in found.answers
+        ]
 
     async def forget(self) -> None:
         """Let go of words that were never said to be saved, and of codes past their time."""
@@ -105,6 +127,7 @@ class Returning:
                 return BookingSeen(
                     row.subject, booking.start, booking.channel or "chat", booking.therapist, booking.active
                 )
-            return ConcernSeen(*await self._concerns.status(row.subject))
+            concern = await self._concerns.status(row.subject)
+            return ConcernSeen(concern.received_at, concern.state, concern.unit, concern.answers)
         except NotFound:  # purged since; a code of something that is gone is a wrong code
             raise WrongCode from None

@@ -38,6 +38,9 @@ def setup(app: Sanic, house: House, returning: Returning) -> None:
             return await show(request, status=error.status, error=message, words=words)
         can_cancel = isinstance(found, BookingSeen) and found.active
         text = returning.describe(found, Reader())
-        return await show(request, found=text, words=words if can_cancel else "", can_cancel=can_cancel)
+        answers = returning.answers(found, Reader())
+        return await show(
+            request, found=text, answers=answers, words=words if can_cancel else "", can_cancel=can_cancel
+        )
 
     app.blueprint(bp)

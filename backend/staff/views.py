@@ -17,7 +17,7 @@ from backend.booking.service import BookingDesk
 from backend.concerns.service import ConcernDesk
 from backend.core.clock import to_local
 from backend.core.closed_days import ClosedDays
-from backend.core.errors import Conflict, NotFound, NotLoggedIn, TooMany
+from backend.core.errors import Conflict, DomainError, NotFound, NotLoggedIn, TooMany
 from backend.core.house import House
 from backend.core.people import StaffMember
 from backend.core.schedule import every
@@ -138,6 +138,21 @@ def setup(app: Sanic, house: House, booking: BookingDesk, concerns: ConcernDesk)
         except Conflict:
             return await show(request, "taken", staff, status=409, concern_id=concern_id)
         return redirect(f"{HOME}/oro/{concern_id}", status=303)
+
+    @bp.post(f"/oro/<concern_id:{_ID}>/svara")
+    @known
+    async def answer(request: Request, staff: StaffMember, concern_id: str) -> HTTPResponse:
+        form: Any = request.form or {}
+        text = form.get("answer") or ""
+        try:
+            await concerns.answer(staff, concern_id, text)
+        except NotFound:
+            raise
+        except DomainError as error:
+            opened = await concerns.open_for(staff, concern_id)
+            message = words.error("staff.answer.error", error)
+            return await show(request, "concern", staff, error.status, concern=opened, draft=text, error=message)
+        return redirect(f"{HOME}/oro/{concern_id}#answers", status=303)
 
     app.blueprint(bp)
     every(app, "staff sessions", 300, door.forget_ended)

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from backend.concerns.rules import Deed
 from backend.concerns.service import SAFE_ANSWERS, Clock, ConcernRow
 from backend.core.clock import to_local
+from backend.core.errors import DomainError
 from backend.core.house import House
 from backend.core.phone import written_out
 from backend.core.reader import READERS, Reader
@@ -99,6 +100,11 @@ class StaffWords:
     def deed(self, deed: Deed) -> str:
         """One line of a concern's history, without its time."""
         return self._say(f"staff.history.{deed.tag.rpartition(':')[2]}", None, name=deed.name)
+
+    def error(self, page: str, error: DomainError) -> str:
+        """What went wrong, in the page's own sentence if it has one (``<page>.<code>``)."""
+        own = f"{page}.{error.code}"
+        return self._say(own if own in self._known else f"error.{error.code}")
 
     def phone(self, number: str) -> str:
         """A stored number as it is written in Sweden."""

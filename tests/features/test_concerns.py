@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from backend.concerns.repository import readable_by
-from backend.concerns.service import ConcernDesk, Intake, consent_version
-from backend.concerns.tables import Concern
+from backend.concerns.service import Answer, ConcernDesk, Intake, Status, consent_version
+from backend.concerns.tables import Concern, ConcernAnswer
 from backend.core.audit import AuditEvent, Tag
 from backend.core.codes import ReturnCode, lookup
 from backend.core.db import Base
@@ -22,7 +23,7 @@ from backend.core.house import House
 from backend.core.outbox import OutboxMessage
 from backend.core.people import Role, StaffMember
 from backend.core.reader import Reader
-from backend.core.text import STORY_LIMIT
+from backend.core.text import ANSWER_LIMIT, STORY_LIMIT
 from backend.core.vault import SealBroken
 from tests.conftest import ManualClock
 
@@ -84,7 +85,7 @@ def count(house: House, table: type[Base]) -> int:
 def test_an_anonymous_reader_gets_nothing_but_arrival_and_state(desk: ConcernDesk, house: House) -> None:
     """With the code's row one learns when, how far and who reads; not a word of what was said."""
     received = run(desk.receive(STORY))
-    assert (house.clock.now(), "new", "Mottagning barn och unga") == run(desk.status(received.concern_id))
+    assert Status(house.clock.now(), "new", "Mottagning barn och unga", []) == run(desk.status(received.concern_id))
     with pytest.raises(NotFound):
         run(desk.status("0" * 24))
 
@@ -99,7 +100,9 @@ def test_another_unit_is_told_that_it_does_not_exist(desk: ConcernDesk, house: H
     for attempt in (desk.open_for, desk.accept):
         with pytest.raises(NotFound):
             run(attempt(stranger, received.concern_id))
-    assert "new" == run(desk.status(received.concern_id))[1]
+    with pytest.raises(NotFound):
+        run(desk.answer(stranger, received.concern_id, "Hej"))
+    assert ("new", 0) == (run(desk.status(received.concern_id)).state, count(house, ConcernAnswer))
     assert [] == _tags(house, received.concern_id, Tag.CONCERN_READ)
 
 
@@ -110,6 +113,9 @@ def test_somebody_who_has_left_reads_nothing(desk: ConcernDesk, house: House) ->
     assert [] == run(desk.list_open(leaver)).rows
     with pytest.raises(NotFound):
         run(desk.open_for(leaver, received.concern_id))
+    with pytest.raises(NotFound):
+        run(desk.answer(leaver, received.concern_id, "Hej"))
+    assert 0 == count(house, ConcernAnswer)
 
 
 def test_a_therapist_reads_only_what_is_sent_to_the_therapists(desk: ConcernDesk, house: House) -> None:
@@ -137,6 +143,9 @@ def test_a_restricted_concern_opens_for_the_one_who_takes_it_and_the_manager(des
     for attempt in (desk.open_for, desk.accept):
         with pytest.raises(NotFound):
             run(attempt(colleague, concern))
+    with pytest.raises(NotFound):
+        run(desk.answer(colleague, concern, "Hej"))
+    run(desk.answer(karin, concern, "Hej"))
 
 
 def test_readable_by_is_an_unexecuted_query(house: House) -> None:
@@ -185,7 +194,7 @@ def test_two_accept_at_once_and_one_is_told(desk: ConcernDesk, house: House) -> 
     assert 1 == outcomes.count(None)
     assert 7 == sum(isinstance(outcome, Conflict) for outcome in outcomes)
     assert 1 == len(_tags(house, concern, Tag.CONCERN_ACCEPTED))
-    assert "accepted" == run(desk.status(concern))[1]
+    assert "accepted" == run(desk.status(concern)).state
 
 
 def test_the_most_pressing_comes_first(desk: ConcernDesk, house: House, clock: ManualClock) -> None:
@@ -373,6 +382,91 @@ def test_consent_versions_differ_by_band_and_follow_the_text(house: House) -> No
     versions = {consent_version(house.phrases, Reader("child", band)) for band in ("6-9", "10-12", "13-17")}
     assert 3 == len(versions)
     assert all(version.startswith("sv:") for version in versions)
+
+
+# Answers to whoever holds the code.
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [("", EmptyText), (" \u200b\n", EmptyText), ("\x00", EmptyText), ("å" * (ANSWER_LIMIT + 1), TextTooLong)],
+)
+def test_an_answer_that_cannot_be_used_is_refused(
+    desk: ConcernDesk, house: House, text: str, error: type[Exception]
+) -> None:
+    """Nothing is stored and nothing is written down as answered."""
+    concern = run(desk.receive(STORY)).concern_id
+    with pytest.raises(error):
+        run(desk.answer(add_staff(house), concern, text))
+    assert (0, []) == (count(house, ConcernAnswer), _tags(house, concern, Tag.CONCERN_ANSWERED))
+
+
+def test_an_answer_that_nobody_could_read_is_refused(desk: ConcernDesk, house: House, clock: ManualClock) -> None:
+    """Once the code has run out staff are told, instead of writing to nobody."""
+    concern, karin = run(desk.receive(STORY)).concern_id, add_staff(house)
+    clock.forward(hours=house.municipality.retention.code_hours, seconds=-1)
+    run(desk.answer(karin, concern, "I sista stund"))
+    clock.forward(seconds=1)
+    with pytest.raises(InvalidField) as caught:
+        run(desk.answer(karin, concern, "För sent"))
+    assert "code_expired" == caught.value.code
+    opened = run(desk.open_for(karin, concern))
+    assert (False, ["I sista stund"]) == (opened.answerable, [answer.text for answer in opened.answers])
+
+
+def test_an_answer_is_sealed_at_rest_and_bound_to_its_row(desk: ConcernDesk, house: House) -> None:
+    """No word of it in any column, and moved to another answer it does not open."""
+    concern, karin = run(desk.receive(STORY)).concern_id, add_staff(house)
+    run(desk.answer(karin, concern, CANARY))
+    run(desk.answer(karin, concern, "Något annat"))
+
+    def dump(session: Any) -> str:
+        return " ".join(repr(list(session.execute(sa.select(table)))) for table in Base.metadata.sorted_tables)
+
+    assert "Kanarie" not in house.db.read_now(dump)
+    if house.db.sqlite:
+        folder = Path(house.db.url.database or "").parent
+        assert not [file for file in folder.iterdir() if CANARY.encode() in file.read_bytes()]
+
+    def move(session: Any) -> None:
+        one, two = session.scalars(sa.select(ConcernAnswer))
+        one.body = two.body
+
+    house.db.write_now(move)
+    with pytest.raises(SealBroken):
+        run(desk.status(concern))
+
+
+def test_an_answer_reaches_the_holder_of_the_code_and_the_unit(
+    desk: ConcernDesk, house: House, clock: ManualClock
+) -> None:
+    """Word for word and in order, with who and when; the log says that it happened and not what."""
+    concern, karin = run(desk.receive(STORY)).concern_id, add_staff(house, name="karin")
+    manager = add_staff(house, role=Role.MANAGER, name="maria")
+    nasty = '<img src=x onerror="alert(1)">\n  Hej & hå'
+    first = Answer(clock.now(), "karin", "case_worker", nasty)
+    run(desk.answer(karin, concern, nasty + "\x00\u202e "))
+    clock.forward(days=1)
+    second = Answer(clock.now(), "maria", "manager", "Vi finns här.")
+    run(desk.answer(manager, concern, "Vi finns här."))
+    assert [first, second] == run(desk.status(concern)).answers == run(desk.open_for(karin, concern)).answers
+    assert ["karin", "maria"] == _tags(house, concern, Tag.CONCERN_ANSWERED)
+    details = house.db.read_now(lambda session: list(session.scalars(sa.select(AuditEvent.detail))))
+    assert "Hej" not in repr(details)
+    assert [] == run(desk.status(run(desk.receive(STORY)).concern_id)).answers
+
+
+def test_a_double_click_is_one_answer(desk: ConcernDesk, house: House) -> None:
+    """The same words at once or again are one; other words are another."""
+    concern, karin = run(desk.receive(STORY)).concern_id, add_staff(house, name="karin")
+
+    async def click_often() -> None:
+        await asyncio.gather(*(desk.answer(karin, concern, "Hej") for _ in range(8)))
+
+    run(click_often())
+    assert (1, ["karin"]) == (count(house, ConcernAnswer), _tags(house, concern, Tag.CONCERN_ANSWERED))
+    run(desk.answer(karin, concern, "Hej igen"))
+    assert 2 == count(house, ConcernAnswer)
 
 
 def _tags(house: House, subject: str, tag: Tag) -> list[str]:

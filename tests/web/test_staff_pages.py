@@ -144,6 +144,7 @@ def paths(office: Office, concern: str) -> list[tuple[str, str]]:
         ("GET", f"/personal/oro/{concern}"),
         ("GET", f"/personal/tid/{office.talk}"),
         ("POST", f"/personal/oro/{concern}/ta-emot"),
+        ("POST", f"/personal/oro/{concern}/svara"),
     ]
 
 
@@ -167,9 +168,14 @@ def test_anonymous_is_led_to_the_login_and_learns_nothing(office: Office, concer
 def test_another_unit_gets_404_for_a_concern(office: Office, concern: str, login: str) -> None:
     """Opened or accepted by its id: the same page as for an id that never was, and nothing is logged as read."""
     browser = office.enter(login)
-    for method, path in (("GET", "/personal/oro/{}"), ("POST", "/personal/oro/{}/ta-emot")):
-        real = browser.request(method, path.format(concern))
-        invented = browser.request(method, path.format("0" * 24))
+    for method, path in (
+        ("GET", "/personal/oro/{}"),
+        ("POST", "/personal/oro/{}/ta-emot"),
+        ("POST", "/personal/oro/{}/svara"),
+    ):
+        form = {"answer": "Hej"} if method == "POST" else None
+        real = browser.request(method, path.format(concern), data=form)
+        invented = browser.request(method, path.format("0" * 24), data=form)
         assert (404, real.text) == (real.status_code, invented.text)
     assert concern not in browser.get("/personal").text
     assert ["case:concern:received"] == office.logged(concern)
@@ -206,8 +212,9 @@ def test_what_is_no_id_is_404(office: Office, path: str) -> None:
 def test_a_foreign_page_changes_nothing(office: Office, concern: str, headers: dict[str, str]) -> None:
     """Every route that changes something, with a logged-in browser: 403, also with a header that looks like the API."""
     browser = office.enter("karin")
-    for path in (f"/personal/oro/{concern}/ta-emot", "/personal/logga-in", "/personal/logga-ut"):
-        data = {"login": "karin", "password": PASSWORD}
+    changing = [path for method, path in paths(office, concern) if method == "POST"]
+    for path in (*changing, "/personal/logga-in", "/personal/logga-ut"):
+        data = {"login": "karin", "password": PASSWORD, "answer": "Hej"}
         assert 403 == browser.post(path, data=data, headers=headers).status_code, path
     assert "Logga ut" in browser.get("/personal").text
     assert ["case:concern:received"] == office.logged(concern)
@@ -216,7 +223,7 @@ def test_a_foreign_page_changes_nothing(office: Office, concern: str, headers: d
 def test_reading_never_changes(office: Office, concern: str) -> None:
     """A link or a picture cannot accept or log out."""
     browser = office.enter("karin")
-    for path in (f"/personal/oro/{concern}/ta-emot", "/personal/logga-ut"):
+    for path in (f"/personal/oro/{concern}/ta-emot", f"/personal/oro/{concern}/svara", "/personal/logga-ut"):
         assert browser.get(path).status_code in (404, 405)
     assert "Logga ut" in browser.get("/personal").text
 
@@ -381,6 +388,43 @@ def test_accepting_is_seen_by_the_unit(office: Office, concern: str) -> None:
     assert 409 == late.status_code and "Någon hann före" in late.text
     assert "Mottagen av Karin" in olle.get("/personal").text
     assert 1 == office.logged(concern).count("staff:concern:accepted")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"), [(" \u200b", "Skriv något i rutan."), ("å<b>" + "x" * 2000, "längre än 2 000 tecken")]
+)
+def test_an_answer_that_cannot_be_sent_stays_in_the_field(
+    office: Office, concern: str, text: str, sentence: str
+) -> None:
+    """Said at the top and at the field; nothing is stored, and the list does not claim otherwise."""
+    answer = office.enter("karin").post(f"/personal/oro/{concern}/svara", data={"answer": text})
+    assert 422 == answer.status_code and answer.text.count(sentence) == 2
+    kept = re.search(r'<textarea id="answer"[^>]*>\n?(.*?)</textarea>', answer.text, re.DOTALL)
+    assert kept and text == html.unescape(kept[1]) and "<b>" not in answer.text
+    assert "Svaret är inte skickat" in answer.text and "Ingen har svarat än." in answer.text
+    assert "staff:concern:answered" not in office.logged(concern)
+
+
+def test_a_form_without_an_answer_is_an_empty_answer(office: Office, concern: str) -> None:
+    """Never a 5xx."""
+    assert 422 == office.enter("karin").post(f"/personal/oro/{concern}/svara").status_code
+
+
+def test_an_answer_is_shown_as_text_when_it_is_kept(office: Office, concern: str) -> None:
+    """With who and when, to the whole unit; the page says how the person can be reached and who may read along."""
+    karin = office.enter("karin")
+    before = html.unescape(karin.get(f"/personal/oro/{concern}").text)
+    assert "Personen vill bli uppringd." in before and "en förälder kan titta i mobilen" in before
+    assert "Koden gäller till tisdag 23 februari 2027 kl. 09.00." in before
+    sent = karin.post(f"/personal/oro/{concern}/svara", data={"answer": NASTY})
+    assert (200, f"/personal/oro/{concern}") == (sent.status_code, sent.url.path)
+    for page in (sent.text, office.enter("olle").get(f"/personal/oro/{concern}").text):
+        assert NASTY in [
+            html.unescape(one) for one in re.findall(r'<div class="words" dir="auto">(.*?)</div>', page, re.DOTALL)
+        ]
+        assert "Karin, socialsekreterare, i dag kl. 09.00" in page and "Svar skrivet av Karin" in page
+        assert "<img" not in page and "Ingen har svarat än." not in page
+    assert 1 == office.logged(concern).count("staff:concern:answered")
 
 
 def test_the_manager_sees_who_has_read(office: Office, concern: str) -> None:

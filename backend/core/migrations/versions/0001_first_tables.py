@@ -169,6 +169,24 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_chat_message_reply_to"), ["reply_to"], unique=False)
 
     op.create_table(
+        "concern_answer",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("concern_id", sa.String(), nullable=False),
+        sa.Column("staff_id", sa.String(), nullable=False),
+        sa.Column("at", backend.core.db.Instant(timezone=True), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["concern_id"], ["concern.id"], name=op.f("fk_concern_answer_concern_id_concern"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["staff_id"], ["staff_member.id"], name=op.f("fk_concern_answer_staff_id_staff_member")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_concern_answer")),
+    )
+    with op.batch_alter_table("concern_answer", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_concern_answer_concern_id"), ["concern_id"], unique=False)
+
+    op.create_table(
         "staff_session",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("staff_id", sa.String(), nullable=False),
@@ -295,6 +313,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_staff_session_seen_at"))
 
     op.drop_table("staff_session")
+    with op.batch_alter_table("concern_answer", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_concern_answer_concern_id"))
+
+    op.drop_table("concern_answer")
     with op.batch_alter_table("chat_message", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_chat_message_reply_to"))
 
