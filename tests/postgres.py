@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 import pwd
@@ -15,9 +16,11 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from backend.core import migrate
+
 
 class Server:
-    """A running server; `new_database` makes an empty database in it and returns its URL."""
+    """A running server; `new_database` makes a migrated database in it, without rows, and returns its URL."""
 
     def __init__(self, admin_url: sa.URL) -> None:
         self._admin_url = admin_url
@@ -34,9 +37,21 @@ class Server:
         name = f"koll_test_{os.getpid()}_{next(self._numbers)}"
         engine = sa.create_engine(self._admin_url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+            connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {self._template()}")
         engine.dispose()
         return self._admin_url.set(database=name).render_as_string(hide_password=False)
+
+    @functools.cache  # noqa: B019  (one server lives as long as the run)
+    def _template(self) -> str:
+        """The name of a database that was migrated once, to copy from."""
+        engine = sa.create_engine(self._admin_url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql("CREATE DATABASE koll_template")
+        engine.dispose()
+        migrated = sa.create_engine(self._admin_url.set(database="koll_template"))
+        migrate.upgrade(migrated)
+        migrated.dispose()
+        return "koll_template"
 
 
 @contextlib.contextmanager
