@@ -21,13 +21,14 @@ from backend.core.vault import Vault, new_id
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """A message before it is stored. ``choices`` pairs a title with what choosing it does."""
+    """A message before it is stored. ``choices`` pairs a title with what choosing it does; ``author`` may be ``staff``."""
 
     kind: str
     topic: str
     text: str
     card: dict[str, Any] | None = None
     choices: tuple[tuple[str, str], ...] = ()
+    author: str = "assistant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,7 @@ def answer(
                 for number, (title, action) in enumerate(say.choices)
             ],
         }
-        _message(session, vault, chat, "assistant", say.kind, say.topic, body, at, message_id, reply_to)
+        _message(session, vault, chat, say.author, say.kind, say.topic, body, at, message_id, reply_to)
     if reply_to is not None:
         session.execute(sa.update(ChatMessage).where(ChatMessage.id == reply_to).values(answered=True))
 

@@ -335,7 +335,7 @@ class ChatDesk:
                 (phrases.say("code.keep", chat.reader), "!keep"),
             )
         answers = [
-            Say("text", "concern", f"{heading}\n\n{answer}")
+            Say("text", "concern", f"{heading}\n\n{answer}", author="staff")
             for heading, answer in self._returning.answers(found, chat.reader)
         ]
         return [Say("summary", "booking_manage", text, {"rows": [], "words": []}, choices), *answers]
