@@ -32,9 +32,10 @@ test:
 	$(PY) -m pytest || failed=1; \
 	exit $$failed
 
+# Without the races; one process for each of two cores.
 test-fast:
 	@$(MADE) backend-dev
-	@$(PY) -m pytest -q -m "not slow" tests/rules tests/features tests/web
+	@$(PY) -m pytest -q -n 2 -m "not slow" tests/rules tests/features tests/web
 
 check:
 	@$(MADE) backend-dev rasa-dev
