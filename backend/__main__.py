@@ -17,12 +17,11 @@ from pathlib import Path
 
 import msgspec
 import sqlalchemy as sa
-from alembic.util import CommandError
 from sqlalchemy.orm import Session
 
 from backend.booking.service import seed_therapists
 from backend.config import ROOT, Settings, SettingsError, load_settings
-from backend.core import logs, migrate
+from backend.core import logs
 from backend.core.clock import SystemClock
 from backend.core.content import ContentError
 from backend.core.db import Database
@@ -40,7 +39,7 @@ _HOURS = re.compile(r"(?P<days>[a-z,]+):(?P<start>\d\d:\d\d)-(?P<end>\d\d:\d\d)"
 
 def serve(_arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT, in one process: it alone writes to SQLite."""
-    from backend.app import create_app  # the web half takes most of the start; only this command needs it
+    from backend.app import create_app
 
     settings = load_settings()
     app = create_app(settings)
@@ -49,21 +48,35 @@ def serve(_arguments: argparse.Namespace) -> None:
     app.run(settings.host, settings.port, single_process=True, access_log=False, motd=False)
 
 
+# Alembic and the web half take most of the time that importing takes, and no command needs both.
+
+
 def migrate_database(_arguments: argparse.Namespace) -> None:
     """Bring the database to this version's tables."""
+    from backend.core import migrate
+
     with _database(load_settings()) as database:
         migrate.upgrade(database.engine)
 
 
 def check_migrations(_arguments: argparse.Namespace) -> None:
     """Say whether the migrations make the tables of the code, on an empty scratch database."""
+    from alembic.util import CommandError
+
+    from backend.core import migrate
+
     with _scratch() as database:
         migrate.upgrade(database.engine)
-        migrate.check(database.engine)
+        try:
+            migrate.check(database.engine)
+        except CommandError as error:
+            raise SystemExit(str(error)) from None
 
 
 def revise(arguments: argparse.Namespace) -> None:
     """Write a migration file from the difference between the code and the migrations so far."""
+    from backend.core import migrate
+
     with _scratch() as database:
         migrate.upgrade(database.engine)
         migrate.revise(database.engine, arguments.message)
@@ -71,6 +84,8 @@ def revise(arguments: argparse.Namespace) -> None:
 
 def seed(_arguments: argparse.Namespace) -> None:
     """Migrate, and add the example municipality's staff; their logins go to var/demo-logins.txt."""
+    from backend.core import migrate
+
     settings = load_settings()
     municipality = load_municipality(settings.content_dir, settings.municipality)
 
@@ -212,7 +227,7 @@ def main(arguments: list[str] | None = None) -> int:
     logs.install()
     try:
         parsed.command(parsed)
-    except (SettingsError, ContentError, CommandError) as error:
+    except (SettingsError, ContentError) as error:
         print(error, file=sys.stderr)
         return 1
     except StorageUnavailable as error:

@@ -75,7 +75,7 @@ def sync_backend(*groups: str) -> None:
     chosen = [part for group in groups for part in ("--group", group)]
     steps.run(
         "Environment of the backend",
-        [uv(), "sync", "--frozen", "--inexact", "--no-dev", *chosen, "--python", sys.executable],
+        [uv(), "sync", "--frozen", "--inexact", "--no-default-groups", *chosen, "--python", sys.executable],
         "environments",
         env=_UV_ENV,
     )
@@ -91,7 +91,7 @@ def sync_rasa(*groups: str) -> None:
     chosen = [part for group in groups for part in ("--group", group)]
     steps.run(
         "Environment of the assistant",
-        [uv(), "sync", "--project", rasa_project(), "--frozen", "--inexact", "--no-dev", *chosen,
+        [uv(), "sync", "--project", rasa_project(), "--frozen", "--inexact", "--no-default-groups", *chosen,
          "--compile-bytecode", "--python", sys.executable],
         "environments",
         env=_UV_ENV | {"UV_PROJECT_ENVIRONMENT": str(RASA / ".venv")},
