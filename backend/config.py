@@ -77,9 +77,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         database_url=env.get("DATABASE_URL", f"sqlite:///{ROOT / 'var' / 'koll.db'}"),
         data_key=_key(env, "DATA_KEY"),
         retired_data_keys=tuple(
-            _decode("DATA_KEYS_RETIRED", part)
-            for part in env.get("DATA_KEYS_RETIRED", "").split(",")
-            if part.strip()
+            _decode("DATA_KEYS_RETIRED", part) for part in env.get("DATA_KEYS_RETIRED", "").split(",") if part.strip()
         ),
         code_pepper=_key(env, "CODE_PEPPER"),
         rasa_url=env.get("RASA_URL", "http://127.0.0.1:5005").rstrip("/"),
