@@ -153,13 +153,13 @@ class Occupied:
 
 def schedule(session: Session) -> Schedule:
     """The working hours of all therapists, without counting their talks."""
-    return _schedule(session.connection().execute(_SCHEDULE))
+    return _schedule(session.connection().execute(_SCHEDULE).all())
 
 
 def schedule_of(session: Session, day: date) -> Schedule:
     """The working hours on a local day, with the talks that each has in it."""
     values = {"weekday": day.weekday(), "begin": instant(day, 0), "end": instant(day, 24 * 60)}
-    return _schedule(session.connection().execute(_SCHEDULE_OF_DAY, values))
+    return _schedule(session.connection().execute(_SCHEDULE_OF_DAY, values).all())
 
 
 def _schedule(rows: Iterable[Any]) -> Schedule:
@@ -186,7 +186,7 @@ def occupied(session: Session, first: int, end: int, now: datetime, *, but_for: 
     expired: dict[str, set[str]] = defaultdict(set)
     own = held_by(session, but_for) if but_for else None
     own_id = own.id if own is not None else None
-    rows = session.connection().execute(_OCCUPIED, {"first": first, "end": end})
+    rows = session.connection().execute(_OCCUPIED, {"first": first, "end": end}).all()
     for therapist_id, booking_id, lowest, highest, state, hold_until in rows:
         if state == HELD and hold_until <= now:
             expired[therapist_id].add(booking_id)
