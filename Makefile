@@ -38,7 +38,7 @@ test-fast:
 	@$(PY) -m pytest -q -n 2 -m "not slow" tests/rules tests/features tests/web
 
 check:
-	@$(MADE) backend-dev rasa-dev
+	@$(MADE) backend-bench rasa-dev
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy

@@ -9,6 +9,7 @@ this one ends, for whatever reason, so do they.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import socket
@@ -106,12 +107,16 @@ class Service:
 
     def healthy(self) -> bool:
         """Whether it answers 200 right now."""
+        return self.ask() is not None
+
+    def ask(self) -> bytes | None:
+        """What its health address says, or None for anything but a 200."""
         request = urllib.request.Request(self.health, headers=self.headers)
         try:
             with _OPENER.open(request, timeout=2) as answer:
-                return bool(answer.status == 200)
+                return bytes(answer.read()) if answer.status == 200 else None
         except (OSError, urllib.error.URLError, ValueError):
-            return False
+            return None
 
     def wait(self, seconds: float) -> None:
         """Until it is healthy. Raises `StepFailed` if it ends or takes longer than ``seconds``."""
@@ -228,6 +233,8 @@ def bring_up(running: list[Service]) -> Addresses:
             running.append(service)
         actions.wait(_ASSISTANT_SECONDS)
         rasa.wait(_ASSISTANT_SECONDS)
+        while json.loads(backend.ask() or b"{}").get("assistant") != "up":  # it looks once a second
+            pause(0.1)
     return where
 
 
