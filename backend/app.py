@@ -113,7 +113,7 @@ def _register_features(app: Sanic, house: House) -> None:
     concerns_views.setup(app, house, concerns, watch)
     journey = Journey(house.settings.content_dir, house.phrases)
     returning = Returning(house, booking, concerns)
-    returning_views.setup(app, house, returning)
+    returning_views.setup(app, house, returning, watch)
     journey_views.setup(app, journey)
     desk = chat_setup.setup(app, house, chat_setup.Neighbours(watch, booking, concerns, journey, returning))
     chat_pages.setup(app, house, desk)

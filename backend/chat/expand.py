@@ -55,7 +55,13 @@ class Expander:
         The message names the receipt; the words are read while they are unsaved.
         """
         issued.shown = True
-        card = {"receipt": issued.receipt, "of": issued.kind, "label": issued.facts.get("label", "")}
+        card: dict[str, Any] = {
+            "receipt": issued.receipt,
+            "of": issued.kind,
+            "label": issued.facts.get("label", ""),
+        }
+        if issued.facts.get("room"):
+            card["links"] = [{"title": self._say("book_page.room", reader), "url": issued.facts["room"]}]
         text = self._say("code.words" if told else f"code.{issued.kind}", reader, **issued.facts)
         topic = "booking" if issued.kind == "booking" else "concern"
         return Say("code", topic, text, card, ((self._say("code.saved", reader), f"!saved {issued.receipt}"),))

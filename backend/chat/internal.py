@@ -149,7 +149,7 @@ class _Calls:
             raise await self._with_other_times(error, turn) from None
         label = when(self._house.phrases, booked.start, self._house.clock.now(), turn.reader)
         channel = self._house.phrases.say(f"summary.channel.{booked.channel}", turn.reader).lower()
-        facts = {"label": label, "channel": channel, "therapist": booked.therapist}
+        facts = {"label": label, "channel": channel, "therapist": booked.therapist, "room": booked.meeting_url or ""}
         turn.issued[booked.receipt] = Issued(booked.receipt, "booking", facts)
         return {"label": label, "channel": booked.channel, "therapist": booked.therapist, "receipt": booked.receipt}
 

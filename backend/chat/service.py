@@ -338,7 +338,10 @@ class ChatDesk:
             Say("text", "concern", f"{heading}\n\n{answer}", author="staff")
             for heading, answer in self._returning.answers(found, chat.reader)
         ]
-        return [Say("summary", "booking_manage", text, {"rows": [], "words": []}, choices), *answers]
+        card: dict[str, Any] = {"rows": [], "words": []}
+        if isinstance(found, BookingSeen) and found.room:
+            card["links"] = [{"title": phrases.say("book_page.room", chat.reader), "url": found.room}]
+        return [Say("summary", "booking_manage", text, card, choices), *answers]
 
     async def _own_action(self, chat: OpenChat, message_id: str, action: str) -> None:
         """Choices that work without the assistant: about danger, codes and cancelling."""

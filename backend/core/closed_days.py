@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 
 import holidays
@@ -30,10 +31,10 @@ class ClosedDays:
         unknown = set(terms.closed_eves) - set(_EVES)
         if unknown:
             raise ContentError(f"holidays.closed_eves: not known: {', '.join(sorted(unknown))}")
-        try:
-            self._red = holidays.country_holidays(terms.country, language="en_US")
-        except NotImplementedError:
-            raise ContentError(f"holidays.country: {terms.country} is not known") from None
+        if terms.country not in holidays.list_supported_countries():
+            raise ContentError(f"holidays.country: {terms.country} is not known")
+        self._country = terms.country
+        self._years: dict[int, Mapping[date, str]] = {}
         self._eves = {_EVES[name] for name in terms.closed_eves}
         self._own = frozenset(terms.closed_days)
 
@@ -42,9 +43,9 @@ class ClosedDays:
         tomorrow = day + timedelta(days=1)
         return (
             day.weekday() not in self._open
-            or day in self._red
             or day in self._own
-            or bool(self._eves & set(self._red.get_list(tomorrow)))
+            or day in self._red(day.year)
+            or not self._eves.isdisjoint(self._red(tomorrow.year).get(tomorrow, "").split("; "))
         )
 
     def next_working_day(self, day: date) -> date:
@@ -54,6 +55,15 @@ class ClosedDays:
     def last_working_day(self, day: date) -> date:
         """``day`` itself if the office is open, else the nearest open day before it."""
         return day if not self.closed(day) else self._walk(day, -1)
+
+    def _red(self, year: int) -> Mapping[date, str]:
+        """Red days of a year with their names. The library fills a calendar in while it is read, which
+        threads must not see; so a year is copied when it is complete, and never changed."""
+        days = self._years.get(year)
+        if days is None:
+            days = dict(holidays.country_holidays(self._country, years=year, expand=False, language="en_US"))
+            self._years[year] = days
+        return days
 
     def _walk(self, day: date, step: int) -> date:
         for distance in range(1, _FURTHEST):

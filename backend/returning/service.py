@@ -20,13 +20,14 @@ from backend.core.reader import Reader
 
 @dataclass(frozen=True, slots=True)
 class BookingSeen:
-    """All that a code reveals of a booking: time, channel, first name, and whether it stands."""
+    """All that a code reveals of a booking: time, channel, first name, whether it stands, and a video talk's room."""
 
     booking_id: str
     start: datetime
     channel: str
     therapist: str
     active: bool
+    room: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,12 @@ class Returning:
             if row.kind == "booking":
                 booking = await self._booking.find(row.subject)
                 return BookingSeen(
-                    row.subject, booking.start, booking.channel or "chat", booking.therapist, booking.active
+                    row.subject,
+                    booking.start,
+                    booking.channel or "chat",
+                    booking.therapist,
+                    booking.active,
+                    booking.meeting_url if booking.active else None,
                 )
             concern = await self._concerns.status(row.subject)
             return ConcernSeen(concern.received_at, concern.state, concern.unit, concern.answers)

@@ -7,13 +7,17 @@ from sanic import Blueprint, HTTPResponse, Request, Sanic
 from backend.core.errors import DomainError
 from backend.core.house import House
 from backend.core.reader import Reader
+from backend.danger.service import DangerWatch
 from backend.returning.service import BookingSeen, Returning
 from backend.web.render import page
 from backend.web.security import source_of
 
 
-def setup(app: Sanic, house: House, returning: Returning) -> None:
-    """Register the page. The words travel in the body of a POST, never in an address."""
+def setup(app: Sanic, house: House, returning: Returning, watch: DangerWatch) -> None:
+    """Register the page. The words travel in the body of a POST, never in an address.
+
+    Somebody who writes of danger where a code belongs is shown help, as everywhere.
+    """
     bp = Blueprint("returning")
 
     async def show(request: Request, *, status: int = 200, **context: object) -> HTTPResponse:
@@ -35,12 +39,18 @@ def setup(app: Sanic, house: House, returning: Returning) -> None:
             found = await returning.open(words, source)
         except DomainError as error:
             message = house.phrases.say(f"error.{error.code}")
-            return await show(request, status=error.status, error=message, words=words)
+            card = watch.assess_fields([words], Reader())
+            return await show(request, status=error.status, error=message, words=words, card=card)
         can_cancel = isinstance(found, BookingSeen) and found.active
         text = returning.describe(found, Reader())
         answers = returning.answers(found, Reader())
         return await show(
-            request, found=text, answers=answers, words=words if can_cancel else "", can_cancel=can_cancel
+            request,
+            found=text,
+            answers=answers,
+            words=words if can_cancel else "",
+            can_cancel=can_cancel,
+            room=found.room if isinstance(found, BookingSeen) else None,
         )
 
     app.blueprint(bp)
