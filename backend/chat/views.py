@@ -12,7 +12,7 @@ from sanic_ext import openapi
 from backend.chat.service import Answer, ChatDesk, Conversation
 from backend.core.errors import ChatExpired, DomainError, InvalidField, MalformedRequest
 from backend.core.house import House
-from backend.core.reader import READERS, Reader
+from backend.core.reader import KNOWN_READERS, Reader
 from backend.web.security import source_of
 
 KEY_LENGTH = 255
@@ -75,7 +75,7 @@ _START = {
     "type": "object",
     "properties": {
         "lang": {"type": "string", "enum": ["sv", "en"]},
-        "who": {"type": "string", "enum": list(READERS), "nullable": True},
+        "who": {"type": "string", "enum": list(KNOWN_READERS), "nullable": True},
     },
 }
 _SEND = {"type": "object", "properties": {"text": {"type": "string"}, "choice": {"type": "string"}}}
@@ -118,7 +118,7 @@ def setup(app: Sanic, house: House, desk: ChatDesk) -> None:
         body = _decode(request, StartRequest) if request.body else StartRequest()
         if body.lang not in ("sv", "en"):
             raise InvalidField("invalid", "lang")
-        if body.who is not None and body.who not in READERS:
+        if body.who is not None and body.who not in KNOWN_READERS:
             raise InvalidField("invalid", "who")
         reader = Reader.of(body.who, body.lang)  # type: ignore[arg-type]
         begun = await desk.start(reader, source_of(request, house.settings.trusted_proxies))

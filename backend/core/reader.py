@@ -21,6 +21,15 @@ _COMBINED: dict[str, tuple[Who, Band]] = {
     "professional": ("professional", "adult"),
 }
 READERS = tuple(_COMBINED)
+"""Who may be writing, as our own page asks it."""
+_PARTLY: dict[str, tuple[Who, Band | None]] = {
+    "child": ("child", None),
+    "6-9": ("child", "6-9"),
+    "10-12": ("child", "10-12"),
+    "13-17": ("child", "13-17"),
+}
+KNOWN_READERS = (*READERS, *_PARTLY)
+"""What the API takes for ``who``: a client may know the age or the role alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +42,10 @@ class Reader:
 
     @classmethod
     def of(cls, combined: str | None, lang: Lang = "sv") -> Reader:
-        """From the API's one-word form (``child_10_12``); raises `KeyError` for an unknown one."""
+        """From the API's one-word form (``child_10_12``, ``partner``, ``10-12``); raises `KeyError` for an unknown one."""
         if combined is None:
             return cls(lang=lang)
-        who, band = _COMBINED[combined]
+        who, band = _COMBINED.get(combined) or _PARTLY[combined]
         return cls(who, band, lang)
 
     @property

@@ -310,3 +310,16 @@ def test_no_text_reaches_the_logs(served: Served, capfd: pytest.CaptureFixture[s
     served.client.get("/kanariefågel")
     output = capfd.readouterr()
     assert "kanariefågel" not in output.out + output.err
+
+
+@pytest.mark.parametrize(
+    "who", [None, "child_6_9", "child_13_17", "partner", "parent", "adult", "professional", "child", "10-12"]
+)
+def test_a_client_may_say_who_is_writing(served: Served, neighbour: Neighbour, who: str | None) -> None:
+    """Role and age, or what is known of them, reach the assistant; an unknown word is refused with the field named."""
+    response = served.client.post("/api/chats", json={"who": who, "lang": "en"})
+    assert response.status_code == 201
+    assert neighbour.turns[-1]["state"]["slots"]["lang"] == "en"
+    refused = served.client.post("/api/chats", json={"who": "somebody"})
+    assert refused.status_code == 422
+    assert refused.json()["field"] == "who"
