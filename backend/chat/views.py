@@ -64,7 +64,7 @@ _MESSAGES = {
         "mode": {"type": "string", "enum": ["assistant", "limited", "human"]},
         "who": {
             "type": "string",
-            "enum": list(READERS),
+            "enum": list(KNOWN_READERS),
             "nullable": True,
             "description": "Who writes, if they have said",
         },
