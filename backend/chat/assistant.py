@@ -75,6 +75,7 @@ class Assistant:
             base_url=url,
             headers={"Authorization": f"Bearer {token}"},
             timeout=deadline,
+            trust_env=False,  # a proxy of the machine is no place for what a child writes
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
         )
         self.up = False

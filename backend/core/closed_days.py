@@ -31,8 +31,10 @@ class ClosedDays:
         unknown = set(terms.closed_eves) - set(_EVES)
         if unknown:
             raise ContentError(f"holidays.closed_eves: not known: {', '.join(sorted(unknown))}")
-        if terms.country not in holidays.list_supported_countries():
-            raise ContentError(f"holidays.country: {terms.country} is not known")
+        try:
+            holidays.country_holidays(terms.country)
+        except NotImplementedError:
+            raise ContentError(f"holidays.country: {terms.country} is not known") from None
         self._country = terms.country
         self._years: dict[int, Mapping[date, str]] = {}
         self._eves = {_EVES[name] for name in terms.closed_eves}

@@ -38,7 +38,8 @@ class Passwords:
         self._hasher = PasswordHasher()
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="passwords")
         self._seats = threading.BoundedSemaphore(_WAITING)
-        self._nobody = self._hasher.hash(secrets.token_urlsafe(16))
+        # Made beside the start, which need not wait for it.
+        self._nobody = self._pool.submit(self._hasher.hash, secrets.token_urlsafe(16))
 
     async def verify(self, stored: str | None, password: str) -> bool:
         """Whether ``password`` is the one behind ``stored``; None stands for a login that does not exist."""
@@ -55,7 +56,7 @@ class Passwords:
 
     def _verify(self, stored: str | None, password: str) -> bool:
         try:
-            self._hasher.verify(stored or self._nobody, password[:LONGEST_PASSWORD])
+            self._hasher.verify(stored or self._nobody.result(), password[:LONGEST_PASSWORD])
         except (VerificationError, InvalidHashError):
             return False
         return stored is not None
