@@ -243,7 +243,7 @@ class ChatDesk:
             if unanswered.says:
                 await self._keep(chat, message_id, first + unanswered.says, None)
                 return
-            repeated = bool(chat.unanswered)
+            repeated = any(waiting != "start" for waiting in chat.unanswered)
             away = self._limited("limited.again" if repeated else "limited.text", chat.reader)
             await self._put_off(chat, message_id, [*first, away], message_id)
             return
