@@ -196,7 +196,7 @@ class ChatDesk:
 
     async def _take_turn(self, chat_id: str, text: str | None, choice: str | None, key: str | None) -> Answer:
         async with self._queue(chat_id):
-            chat = await self._reopen(chat_id)
+            chat, earlier = await self._at_hand(chat_id)
             action = ""
             shown = text or ""
             if choice is not None:
@@ -207,11 +207,11 @@ class ChatDesk:
                     raise UnknownChoice
                 shown, action = offered
             code = text if text is not None and self._house.codes.find(text) else None
-            card = None if text is None or code else await self._look_for_danger(chat, text)
+            card = None if text is None or code else await self._look_for_danger(chat, text, earlier)
             message = await self._accept(chat, HIDDEN if code else shown, action, text is not None, card, key)
-            if not message.answered:
-                await self._respond(chat, message.id, text, action, code, card)
-            return await self._answers_to(chat, message.id)
+            if message.answered:
+                return await self._answers_to(chat, message.id)
+            return await self._respond(chat, message.id, text, action, code, card)
 
     def _as_reader(self, choice: str, reader: Reader) -> tuple[str, str] | None:
         """Title and action of a standing choice, which every chat has: ``who:child_10_12``."""
@@ -222,34 +222,32 @@ class ChatDesk:
 
     async def _respond(
         self, chat: OpenChat, message_id: str, text: str | None, action: str, code: str | None, card: Card | None
-    ) -> None:
+    ) -> Answer:
         if code is not None:
-            await self._keep(chat, message_id, await self._by_code(chat, code), None)
-        elif action.startswith("!"):
-            await self._own_action(chat, message_id, action[1:])
-        elif card is not None and card.kind != "serious" and chat.state.loop is None:
-            await self._keep(chat, message_id, [self._danger(card, chat, message_id)], None)
-        else:
-            await self._ask_and_keep(chat, message_id, text, action, card)
+            return await self._keep(chat, message_id, await self._by_code(chat, code), None)
+        if action.startswith("!"):
+            return await self._own_action(chat, message_id, action[1:])
+        if card is not None and card.kind != "serious" and chat.state.loop is None:
+            return await self._keep(chat, message_id, [self._danger(card, chat, message_id)], None)
+        return await self._ask_and_keep(chat, message_id, text, action, card)
 
     async def _ask_and_keep(
         self, chat: OpenChat, message_id: str, text: str | None, action: str, card: Card | None
-    ) -> None:
+    ) -> Answer:
         first = [self._danger(card, chat, message_id)] if card is not None else []
         try:
             chat = await self._answer_waiting(chat)
             says, reply = await self._ask(chat, message_id, text=text, command=_command(action))
         except _Unanswered as unanswered:
             if unanswered.says:
-                await self._keep(chat, message_id, first + unanswered.says, None)
-                return
+                return await self._keep(chat, message_id, first + unanswered.says, None)
+            chat = await self._reopen(chat.id)  # some of what waited may have been answered
             repeated = any(waiting != "start" for waiting in chat.unanswered)
             away = self._limited("limited.again" if repeated else "limited.text", chat.reader)
-            await self._put_off(chat, message_id, [*first, away], message_id)
-            return
+            return await self._put_off(chat, message_id, [*first, away], message_id)
         if card is not None and reply.loop is None and taken_for(reply, chat) in _LISTENING_IS_ENOUGH:
             says = []
-        await self._keep(chat, message_id, first + says, reply)
+        return await self._keep(chat, message_id, first + says, reply)
 
     async def _answer_waiting(self, chat: OpenChat) -> OpenChat:
         """Answer what waits, oldest first, and return the chat as it stands afterwards. Raises `_Unanswered`.
@@ -343,7 +341,7 @@ class ChatDesk:
             card["links"] = [{"title": phrases.say("book_page.room", chat.reader), "url": found.room}]
         return [Say("summary", "booking_manage", text, card, choices), *answers]
 
-    async def _own_action(self, chat: OpenChat, message_id: str, action: str) -> None:
+    async def _own_action(self, chat: OpenChat, message_id: str, action: str) -> Answer:
         """Choices that work without the assistant: about danger, codes and cancelling."""
         name, *arguments = action.split()
         say, reader = self._house.phrases.say, chat.reader
@@ -360,13 +358,12 @@ class ChatDesk:
         elif name == "safe":
             says = [Say("text", "safety_check", say("safety_check.no_reply", reader), None, self._ways_on(chat))]
         elif name == "mistaken":
-            await self._mistaken(chat, message_id, arguments[0])
-            return
+            return await self._mistaken(chat, message_id, arguments[0])
         else:
             says = [Say("text", "booking_manage", say("code.kept", reader))]
-        await self._keep(chat, message_id, says, None)
+        return await self._keep(chat, message_id, says, None)
 
-    async def _mistaken(self, chat: OpenChat, message_id: str, about: str) -> None:
+    async def _mistaken(self, chat: OpenChat, message_id: str, about: str) -> Answer:
         """Take the person at their word: remember it, and answer what they wrote as they meant it."""
         now = self._house.clock.now()
 
@@ -380,14 +377,12 @@ class ChatDesk:
         body = await self._house.db.write(correct)
         sorry = Say("text", "smalltalk", self._house.phrases.say("emergency.mistaken_reply", chat.reader))
         if body is None or not body.get("typed") or chat.state.loop is not None:
-            await self._keep(chat, message_id, [sorry], None)
-            return
+            return await self._keep(chat, message_id, [sorry], None)
         try:
             says, reply = await self._ask(chat, about, text=body["text"])
         except _Unanswered as unanswered:
-            await self._keep(chat, message_id, [sorry, *unanswered.says], None)
-            return
-        await self._keep(chat, message_id, [sorry, *says], reply)
+            return await self._keep(chat, message_id, [sorry, *unanswered.says], None)
+        return await self._keep(chat, message_id, [sorry, *says], reply)
 
     def _danger(self, card: Card, chat: OpenChat, message_id: str) -> Say:
         say, reader = self._house.phrases.say, chat.reader
@@ -421,10 +416,8 @@ class ChatDesk:
         ]
         return Say("contacts", "about_bot", contacts.text, {**(contacts.card or {}), "links": links})
 
-    async def _look_for_danger(self, chat: OpenChat, text: str) -> Card | None:
-        vault = self._house.vault
-        previous = await self._house.db.read(lambda session: repository.recent_words(session, vault, chat, REMEMBERED))
-        found = await asyncio.to_thread(self._watch.assess, text, previous, chat.reader.lang)
+    async def _look_for_danger(self, chat: OpenChat, text: str, earlier: Sequence[str]) -> Card | None:
+        found = await asyncio.to_thread(self._watch.assess, text, earlier, chat.reader.lang)
         if found.level is None or found.rule in chat.corrected:
             return None
         return self._watch.card(found, chat.reader)
@@ -456,24 +449,27 @@ class ChatDesk:
         reply: Reply | None,
         *,
         unanswered: Sequence[str] | None = None,
-    ) -> None:
-        now = self._house.clock.now()
+    ) -> Answer:
+        now, vault = self._house.clock.now(), self._house.vault
+        reader = chat.reader if reply is None else _reader(reply, chat.reader)
 
-        def store(session: Session) -> None:
+        def store(session: Session) -> list[dict[str, Any]]:
             repository.answer(session, self._house.vault, chat, reply_to, says, now)
             repository.keep_place(
                 session,
                 self._house.vault,
                 chat,
                 state=None if reply is None else reply.state,
-                reader=None if reply is None else _reader(reply, chat.reader),
+                reader=None if reply is None else reader,
                 unanswered=unanswered,
             )
+            return _read(session, vault, chat, reply_to) if reply_to else []
 
-        await self._house.db.write(store)
+        stored = await self._house.db.write(store)
+        return Answer(stored, self._mode(chat.unanswered if unanswered is None else unanswered), reader.combined)
 
-    async def _put_off(self, chat: OpenChat, what: str, says: Sequence[Say], reply_to: str | None) -> None:
-        await self._keep(chat, reply_to, says, None, unanswered=[*chat.unanswered, what])
+    async def _put_off(self, chat: OpenChat, what: str, says: Sequence[Say], reply_to: str | None) -> Answer:
+        return await self._keep(chat, reply_to, says, None, unanswered=[*chat.unanswered, what])
 
     async def _answers_to(self, chat: OpenChat, message_id: str) -> Answer:
         vault = self._house.vault
@@ -497,6 +493,18 @@ class ChatDesk:
     async def _open(self, token: str) -> OpenChat:
         now, vault = self._house.clock.now(), self._house.vault
         return await self._house.db.read(lambda s: repository.open_chat(s, vault, token, now, self._idle))
+
+    async def _at_hand(self, chat_id: str) -> tuple[OpenChat, list[str]]:
+        """The chat and the last few texts in it."""
+        vault = self._house.vault
+
+        def read(session: Session) -> tuple[OpenChat, list[str]]:
+            chat = repository.reopen(session, vault, chat_id)
+            if chat is None:
+                raise ChatExpired
+            return chat, repository.recent_words(session, vault, chat, REMEMBERED)
+
+        return await self._house.db.read(read)
 
     async def _reopen(self, chat_id: str) -> OpenChat:
         chat = await self._house.db.read(lambda session: repository.reopen(session, self._house.vault, chat_id))
