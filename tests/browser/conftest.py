@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Route, expect, sync_playwright
 from sqlalchemy.orm import Session
 
 from backend.booking.service import seed_therapists
@@ -171,3 +171,13 @@ def started(page: Page) -> Page:
     """Wait until the greeting is there."""
     page.wait_for_selector("[data-log] > .by-assistant")
     return page
+
+
+def left(page: Page) -> None:
+    """Wait until the page is the neutral one.
+
+    Leaving asks for it from the page and from the frame; the later request cuts the
+    earlier one off, which is no failure, so the address is looked at and not the navigation.
+    """
+    expect(page).to_have_url(NEUTRAL, timeout=10_000)
+    page.wait_for_load_state()

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Frame, Page, expect
 
 from backend.config import ROOT
 from tests.browser.assistant import Scripted
-from tests.browser.conftest import NARROW, NEUTRAL, WIDE, Visits, running
+from tests.browser.conftest import NARROW, WIDE, Visits, left, running
 from tests.web.serving import Served
 
 CANARY = "kanariefågelhemlighet"
@@ -171,7 +171,7 @@ def test_leaving_from_inside_takes_the_whole_page_away_and_wipes(host: Callable[
     tell(frame, CANARY)
     token = next(one for one in reversed(seen) if one)
     frame.click(".leave-button")
-    page.wait_for_url(NEUTRAL)
+    left(page)
     served.until(lambda: served.client.get("/api/chats", headers={"Authorization": token}).status_code == 404, 5)
     page.go_back()
     assert CANARY not in page.content()
@@ -193,7 +193,7 @@ def test_shift_three_times_leaves_wherever_focus_is(host: Callable[..., Page], s
         page.click("h1", position={"x": 1, "y": 1})
     for _ in range(3):
         page.keyboard.press("Shift")
-    page.wait_for_url(NEUTRAL)
+    left(page)
     served.until(lambda: served.client.get("/api/chats", headers={"Authorization": token}).status_code == 404, 5)
 
 
@@ -203,7 +203,7 @@ def test_a_frame_without_the_script_leaves_too(host: Callable[..., Page], served
     frame = page.frame_locator("iframe")
     frame.locator("[data-log] > .by-assistant").first.wait_for()
     frame.locator(".leave-button").click()
-    page.wait_for_url(NEUTRAL)
+    left(page)
 
 
 def test_a_hostile_host_page_gets_nothing(host: Callable[..., Page], served: Served, site: HostSite) -> None:

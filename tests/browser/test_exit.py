@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Playwright, expect
 
 from tests.browser.assistant import Scripted
-from tests.browser.conftest import ARGUMENTS, NARROW, NEUTRAL, Visits, say, started
+from tests.browser.conftest import ARGUMENTS, NARROW, NEUTRAL, Visits, left, say, started
 from tests.web.serving import Served
 
 Visit = Callable[..., Page]
@@ -82,7 +82,7 @@ def test_leaving_wipes_and_goes_to_the_neutral_page_without_saying_whence(
     page.on("request", lambda request: sent.append(request.headers) if request.url == NEUTRAL else None)
     forgotten = len(assistant.forgotten)
     page.click(".leave-button")
-    page.wait_for_url(NEUTRAL)
+    left(page)
     served.until(lambda: gone(served, token()), 5)
     served.until(lambda: len(assistant.forgotten) > forgotten, 5)
     assert "referer" not in sent[0]
@@ -95,7 +95,7 @@ def test_back_never_shows_the_chat(visit: Visit, served: Served) -> None:
     started(page)
     say(page, CANARY)
     page.click(".leave-button")
-    page.wait_for_url(NEUTRAL)
+    left(page)
     page.go_back()
     assert page.url == served.url + "/hjalp-nu"
     assert CANARY not in page.content()
@@ -139,7 +139,7 @@ def test_shift_three_times_leaves_and_is_announced(visit: Visit) -> None:
     page.keyboard.press("Shift")
     expect(status).to_have_text("Skift. Tryck en gång till för att lämna sidan.")
     page.keyboard.press("Shift")
-    page.wait_for_url(NEUTRAL)
+    left(page)
 
 
 def test_shift_while_typing_never_leaves(visit: Visit) -> None:
@@ -181,8 +181,8 @@ def test_leaving_one_tab_leaves_all(visit: Visit, served: Served) -> None:
     other = page.context.new_page()
     other.goto(served.url + "/karta")
     other.click(".leave-button")
-    other.wait_for_url(NEUTRAL)
-    page.wait_for_url(NEUTRAL)
+    left(other)
+    left(page)
     served.until(lambda: gone(served, token()), 5)
 
 
@@ -194,7 +194,7 @@ def test_without_javascript_the_button_wipes_and_leaves(visit: Visit, served: Se
     token = page.locator("form#composer input[name=chat]").get_attribute("value")
     assert token == page.locator("form.leave input[name=chat]").get_attribute("value")
     page.click(".leave-button")
-    page.wait_for_url(NEUTRAL)
+    left(page)
     assert gone(served, f"Bearer {token}")
     for _ in range(3):
         page.go_back(wait_until="commit")
@@ -218,7 +218,7 @@ def test_back_in_a_browser_that_keeps_pages_alive(
         page.click("[data-send]")
     expect(page.locator(".by-visitor").last).to_be_visible()
     page.click(".leave-button")
-    page.wait_for_url(NEUTRAL)
+    left(page)
     for step in (page.go_back, page.go_back, page.go_back, page.go_forward, page.go_forward):
         step(wait_until="commit")
         page.wait_for_timeout(200)
@@ -260,7 +260,7 @@ def test_the_profile_on_disk_holds_no_word_of_the_chat(
         secret = page.locator("form#composer input[name=chat]").get_attribute("value") or ""
     assert len(secret) > 40
     page.click(".leave-button")
-    page.wait_for_url(NEUTRAL)
+    left(page)
     time.sleep(1)
     context.close()
     found = [

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import NARROW, NEUTRAL, WIDE
+from tests.browser.conftest import NARROW, NEUTRAL, WIDE, left
 from tests.browser.stack import Stack, whole_house
 
 Open = Callable[..., Page]
@@ -166,7 +166,7 @@ def test_leaving_wipes(opened: Open, stack: Stack) -> None:
     page = greeted(opened("/chatt"))
     says(page, "kanariefågel", "")
     page.locator(".leave, [data-leave]").first.click()
-    page.wait_for_url(f"{NEUTRAL}**")
+    left(page)
     page.go_back()
     page.wait_for_load_state()
     assert "kanariefågel" not in page.content()
