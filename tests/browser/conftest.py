@@ -32,6 +32,8 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# A busy machine is slow, and slowness is measured in bench/, not here.
+expect.set_options(timeout=15_000)
 NEUTRAL = "https://www.smhi.se/"
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 320, "height": 640}
 
@@ -146,7 +148,7 @@ def visit(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
         context = browser.new_context(locale="sv-SE", **options)
         opened.append((context, Visits(context, served.url)))
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(20_000)
         page.goto(served.url + path)
         return page
 
@@ -179,5 +181,5 @@ def left(page: Page) -> None:
     Leaving asks for it from the page and from the frame; the later request cuts the
     earlier one off, which is no failure, so the address is looked at and not the navigation.
     """
-    expect(page).to_have_url(NEUTRAL, timeout=10_000)
+    expect(page).to_have_url(NEUTRAL)
     page.wait_for_load_state()

@@ -86,7 +86,7 @@ def host(browser: Browser, served: Served, site: HostSite) -> Iterator[Callable[
         context = browser.new_context(locale="sv-SE", **options)
         opened.append((context, Visits(context, served.url, site.origin)))
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(20_000)
         page.goto(site.origin + path)
         return page
 

@@ -35,7 +35,7 @@ def opened(browser: Browser, stack: Stack) -> Iterator[Open]:
             f"{NEUTRAL}**", lambda route: route.fulfill(body="<title>Vädret</title>", content_type="text/html")
         )
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(20_000)
         page.goto(stack.served.url + path)
         return page
 
@@ -54,13 +54,13 @@ def says(page: Page, text: str, answer: str) -> None:
     page.fill("[data-field]", text)
     page.press("[data-field]", "Enter")
     expect(page.locator("[data-log] .by-assistant").last).to_be_visible()
-    expect(page.locator("[data-log]")).to_contain_text(answer, timeout=10_000)
+    expect(page.locator("[data-log]")).to_contain_text(answer)
 
 
 def picks(page: Page, title: str, answer: str) -> None:
     """Press the newest offered button with that title, and wait for words in the answer."""
     page.locator("[data-log] button:not([disabled])", has_text=title).last.click()
-    expect(page.locator("[data-log]")).to_contain_text(answer, timeout=10_000)
+    expect(page.locator("[data-log]")).to_contain_text(answer)
 
 
 def logged_in(opened: Open, stack: Stack, login: str) -> Page:
