@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make run        start everything; Ctrl-C stops it"
 	@echo "make test       all tests, browser and bot included"
-	@echo "make test-fast  rules, features and pages, in under a minute"
+	@echo "make test-fast  rules, storage, codes and the chat API, in under a minute"
 	@echo "make check      style, types, import directions, locks, training data, migrations"
 	@echo "make train      train the assistant, if its sources have changed"
 	@echo "make bench      the benchmarks, as ratios, to build/bench/"
@@ -35,7 +35,7 @@ test:
 # Without the races; one process for each of two cores.
 test-fast:
 	@$(MADE) backend-dev
-	@$(PY) -m pytest -q -n 2 -m "not slow" tests/rules tests/features tests/web
+	@$(PY) -m pytest -q -n 2 -m "not slow" tests/rules tests/features/test_storage.py tests/features/test_codes.py tests/web/test_chat_api.py
 
 check:
 	@$(MADE) backend-bench rasa-dev
