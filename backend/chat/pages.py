@@ -249,7 +249,10 @@ class _Pages:
         return begun.chat
 
     async def _pass_on(self, chat: str, form: Form) -> None:
-        if form.refresh or (form.begin and not form.text.strip()):
+        if form.refresh:
+            await self._desk.look_again(chat)
+            return
+        if form.begin and not form.text.strip():
             return
         key = form.key or None
         if form.choice:

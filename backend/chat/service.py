@@ -179,12 +179,20 @@ class ChatDesk:
         """Answer what was written while the assistant was away."""
         since = self._house.clock.now() - CATCH_UP
         for chat_id in await self._house.db.read(lambda session: repository.waiting(session, since)):
-            with contextlib.suppress(DomainError, _Unanswered):
-                async with self._queue(chat_id):
-                    chat = await self._reopen(chat_id)
-                    _, not_before = self._tries.get(chat.unanswered[0], (0, 0.0)) if chat.unanswered else (0, 0.0)
-                    if time.monotonic() >= not_before:
-                        await self._answer_waiting(chat)
+            await self._catch_up(chat_id)
+
+    async def look_again(self, token: str) -> None:
+        """Try at once to have answered what waits in this chat: somebody is asking for it. Raises `ChatExpired`."""
+        chat = await self._open(token)
+        await self._to_the_end(self._catch_up(chat.id))
+
+    async def _catch_up(self, chat_id: str) -> None:
+        with contextlib.suppress(DomainError, _Unanswered):
+            async with self._queue(chat_id):
+                chat = await self._reopen(chat_id)
+                _, not_before = self._tries.get(chat.unanswered[0], (0, 0.0)) if chat.unanswered else (0, 0.0)
+                if time.monotonic() >= not_before:
+                    await self._answer_waiting(chat)
 
     async def _greet(self, chat: OpenChat) -> None:
         try:
