@@ -56,6 +56,7 @@ def test_without_javascript_a_resent_form_says_nothing_twice(visit: Visit) -> No
     page = visit("/chatt", java_script_enabled=False)
     page.fill("[data-field]", "bara en gång")
     page.click("[data-send]")
+    expect(page.locator(".by-visitor")).to_have_count(1)
     page.reload()
     expect(page.locator(".by-visitor")).to_have_count(1)
     assert page.locator("form#composer input[name=chat]").get_attribute("value")
