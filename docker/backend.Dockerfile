@@ -13,6 +13,7 @@ WORKDIR /app
 COPY --from=build /app/.venv .venv
 COPY docker/health.py docker/
 COPY content content
+COPY language language
 COPY backend backend
 ENV PATH=/app/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOST=0.0.0.0 PORT=8000
 USER 10001:10001

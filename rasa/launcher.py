@@ -195,9 +195,9 @@ def run_arguments(arguments: list[str]) -> list[str]:
 def main() -> None:
     """Run one Rasa command, as the module's docstring says."""
     prepare()
-    # Rasa puts the working directory on the path; this makes `components` and `channels`
-    # importable from anywhere.
-    sys.path.insert(0, str(HERE))
+    # Rasa puts the working directory on the path; this makes `components`, `channels` and
+    # the `language` they share with the backend importable from anywhere.
+    sys.path[:0] = [str(HERE), str(HERE.parent)]
     arguments = sys.argv[1:]
     serving = arguments[:1] == ["run"]
     if serving:

@@ -26,6 +26,7 @@ from pathlib import Path
 from launcher import HERE, MODEL, sha256_of
 
 MADE_OF = ("config.yml", "domain", "data", "components", "uv.lock")
+LANGUAGE = HERE.parent / "language"
 LOG = HERE.parent / "build" / "rasa-train.log"
 TAIL = 30
 
@@ -36,15 +37,18 @@ _OURS = re.compile(r"koll\.\w+ +- (.*)")
 """Lines of this project's own components."""
 
 
-def fingerprint(root: Path = HERE, made_of: Iterable[str] = MADE_OF) -> str:
-    """SHA-256 over the names and contents of all files the model is made of."""
+def fingerprint(root: Path = HERE, made_of: Iterable[str | Path] = (*MADE_OF, LANGUAGE)) -> str:
+    """SHA-256 over the names and contents of all files the model is made of.
+
+    `made_of` are files and folders, by name in `root` or anywhere.
+    """
     digest = sha256()
     for name in made_of:
         path = root / name
         files = [path] if path.is_file() else sorted(path.rglob("*"))
         for file in files:
             if file.is_file() and file.suffix != ".pyc":
-                digest.update(f"{file.relative_to(root)}\0".encode())
+                digest.update(f"{file.relative_to(path.parent)}\0".encode())
                 digest.update(bytes.fromhex(sha256_of(file)))
     return digest.hexdigest()
 

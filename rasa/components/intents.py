@@ -22,16 +22,16 @@ from rasa.shared.nlu.constants import (
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
-from components import embedding as embeddings
-from components import training
-from components.linear import LinearModel
+from language import embedding as embeddings
+from language import normalise, training
+from language.linear import LinearModel
 
 logger = logging.getLogger("koll.intents")
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
 class LinearIntentClassifier(GraphComponent, IntentClassifier):
-    """Gives every message an intent and a full ranking; see `components.linear`.
+    """Gives every message an intent and a full ranking; see `language.linear`.
 
     It reads the text itself: no tokenizer or featurizer is needed before it.
 
@@ -105,10 +105,12 @@ class LinearIntentClassifier(GraphComponent, IntentClassifier):
         if self._model is None:
             raise RuntimeError("the classifier is neither trained nor loaded")
         for message in messages:
-            probabilities = self._model.probabilities(message.get(TEXT) or "", self._embedding)
+            tidied = normalise.tidy(message.get(TEXT) or "")
+            vector = self._embedding.embed([tidied])[0] if self._embedding is not None and tidied else None
+            probabilities = self._model.probabilities(tidied, vector)
             ranking = [
                 {
-                    INTENT_NAME_KEY: self._model.intents[index],
+                    INTENT_NAME_KEY: self._model.labels[index],
                     PREDICTED_CONFIDENCE_KEY: float(probabilities[index]),
                 }
                 for index in (-probabilities).argsort(kind="stable")

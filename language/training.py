@@ -15,9 +15,9 @@ import numpy as np
 from scipy.sparse import csr_matrix, hstack
 from sklearn.linear_model import LogisticRegression
 
-from components import normalise
-from components.embedding import PROBE, Embedding
-from components.linear import (
+from language import normalise
+from language.embedding import PROBE, Embedding
+from language.linear import (
     DENSE_SCALE,
     REGULARISATION_C,
     LinearModel,
@@ -34,29 +34,29 @@ RARE_LETTERS = 2
 
 def fit(
     texts: Sequence[str],
-    intents: Sequence[str],
+    labels: Sequence[str],
     embedding: Embedding | None,
     cache: Path | None = None,
 ) -> LinearModel:
-    """The model of `texts` labelled with `intents`, two lists of equal length.
+    """The model of `texts` labelled with `labels`, two lists of equal length.
 
     `cache` is a file that keeps the vectors of training texts between trainings; they are
     most of the time.
 
     Raises:
-        ValueError: if there are fewer than two different intents.
+        ValueError: if there are fewer than two different labels.
     """
-    names = sorted(set(intents))
+    names = sorted(set(labels))
     if len(names) < 2:
-        raise ValueError("at least two intents with examples are needed")
-    labels = np.array([names.index(intent) for intent in intents])
+        raise ValueError("at least two labels with examples are needed")
+    numbers = np.array([names.index(label) for label in labels])
     tidied = [normalise.tidy(text) for text in texts]
     counts = [Counter(features(normalise.fold(text))) for text in tidied]
     vocabulary, idf = _vocabulary(counts)
     sparse = _matrix(counts, vocabulary, idf)
 
     started = time.monotonic()
-    words_only = _weights(_fit(sparse, labels), sparse.shape[1])
+    words_only = _weights(_fit(sparse, numbers), sparse.shape[1])
     logger.info("fitted words and letters: %.1f s", time.monotonic() - started)
 
     centre = probe = np.zeros(0, dtype=np.float32)
@@ -69,10 +69,10 @@ def fit(
         centre = vectors.mean(axis=0)
         probe = embedding.embed([PROBE])[0]
         both = hstack([sparse, csr_matrix((vectors - centre) * DENSE_SCALE)], format="csr")
-        with_vectors = _weights(_fit(both, labels), sparse.shape[1])
+        with_vectors = _weights(_fit(both, numbers), sparse.shape[1])
         logger.info("fitted with vectors: %.1f s", time.monotonic() - started)
     return LinearModel(
-        intents=tuple(names),
+        labels=tuple(names),
         vocabulary=vocabulary,
         idf=idf.astype(np.float32),
         words_only=words_only,
@@ -110,7 +110,7 @@ def _fit(matrix: csr_matrix, labels: np.ndarray) -> LogisticRegression:
 
 def _weights(fitted: LogisticRegression, counted: int) -> Weights:
     coefficients, bias = fitted.coef_, fitted.intercept_
-    if len(coefficients) == 1:  # two intents: scikit-learn keeps one row, for the second
+    if len(coefficients) == 1:  # two labels: scikit-learn keeps one row, for the second
         coefficients = np.vstack([-coefficients, coefficients]) / 2
         bias = np.concatenate([-bias, bias]) / 2
     by_feature = coefficients.T.astype(np.float32)

