@@ -31,6 +31,7 @@ from backend.core.outbox import ConsoleTransport, SmtpTransport, Transport, deli
 from backend.core.schedule import every
 from backend.core.vault import Vault
 from backend.danger.service import DangerWatch
+from backend.improving.service import Learning
 from backend.journey import views as journey_views
 from backend.journey.service import Journey
 from backend.returning import views as returning_views
@@ -115,13 +116,16 @@ def _register_features(app: Sanic, house: House) -> None:
     returning = Returning(house, booking, concerns)
     returning_views.setup(app, house, returning, watch)
     journey_views.setup(app, journey)
-    desk = chat_setup.setup(app, house, chat_setup.Neighbours(watch, booking, concerns, journey, returning))
+    learning = Learning(house)
+    near = chat_setup.Neighbours(watch, booking, concerns, journey, returning, learning)
+    desk = chat_setup.setup(app, house, near)
     chat_pages.setup(app, house, desk)
     help_page.setup(app, house)
     demo.setup(app)
-    staff_views.setup(app, house, booking, concerns)
+    staff_views.setup(app, house, booking, concerns, learning)
     every(app, "holds", HOUSEKEEPING_SECONDS, booking.release_expired)
     every(app, "purge", HOUSEKEEPING_SECONDS, booking.purge)
+    every(app, "misunderstood", HOUSEKEEPING_SECONDS, learning.purge)
     every(app, "codes", HOUSEKEEPING_SECONDS, returning.forget)
 
 

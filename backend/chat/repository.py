@@ -273,6 +273,25 @@ def worst_danger(session: Session, chat_id: str, corrected: frozenset[str]) -> D
     return Danger(row.danger_level or "", row.danger_category or "", row.danger_rule or "")
 
 
+def had_danger(session: Session, chat: OpenChat) -> bool:
+    """Whether danger was ever noticed in the chat, corrected or not."""
+    query = sa.select(ChatMessage.id).where(ChatMessage.chat_id == chat.id, ChatMessage.danger_level.is_not(None))
+    return session.scalar(query.limit(1)) is not None
+
+
+def visitor_ids(session: Session, chat: OpenChat) -> Sequence[str]:
+    """The ids of all that the visitor has sent."""
+    query = sa.select(ChatMessage.id).where(ChatMessage.chat_id == chat.id, ChatMessage.author == "visitor")
+    return session.scalars(query).all()
+
+
+def asked_about(session: Session, chat: OpenChat, choice: str) -> str | None:
+    """The visitor's message that was answered with what offers ``choice``, or None."""
+    message_id = choice.partition(".")[0]
+    query = sa.select(ChatMessage.reply_to).where(ChatMessage.id == message_id, ChatMessage.chat_id == chat.id)
+    return session.scalar(query)
+
+
 def danger_of(session: Session, chat: OpenChat, message_id: str) -> Danger | None:
     """The danger noted with one message, or None."""
     row = session.scalar(sa.select(ChatMessage).where(ChatMessage.id == message_id, ChatMessage.chat_id == chat.id))

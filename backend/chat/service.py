@@ -26,6 +26,7 @@ from backend.booking.service import BookingDesk
 from backend.chat import repository
 from backend.chat.assistant import Assistant, AssistantDown, Reply, State
 from backend.chat.expand import Expander, taken_for
+from backend.chat.misses import missed
 from backend.chat.repository import Danger, OpenChat, Say
 from backend.chat.turns import Turn, Turns
 from backend.core import audit, codes, outbox
@@ -35,6 +36,7 @@ from backend.core.reader import READERS, Reader
 from backend.core.text import clean
 from backend.core.vault import Vault
 from backend.danger.service import Card, DangerWatch
+from backend.improving.service import Learning, Missed
 from backend.returning.service import BookingSeen, Returning
 
 T = TypeVar("T")
@@ -86,6 +88,7 @@ class ChatDesk:
         booking: BookingDesk,
         returning: Returning,
         expander: Expander,
+        learning: Learning,
     ) -> None:
         self._house = house
         self._assistant = assistant
@@ -94,6 +97,7 @@ class ChatDesk:
         self._booking = booking
         self._returning = returning
         self._expander = expander
+        self._learning = learning
         self._idle = timedelta(hours=house.municipality.retention.chat_idle_hours)
         self._queues: dict[str, tuple[asyncio.Lock, int]] = {}
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
@@ -216,7 +220,7 @@ class ChatDesk:
                 shown, action = offered
             code = text if text is not None and self._house.codes.find(text) else None
             card = None if text is None or code else await self._look_for_danger(chat, text, earlier)
-            message = await self._accept(chat, HIDDEN if code else shown, action, text is not None, card, key)
+            message = await self._accept(chat, HIDDEN if code else shown, action, text is not None, card, key, choice)
             if message.answered:
                 return await self._answers_to(chat, message.id)
             return await self._respond(chat, message.id, text, action, code, card)
@@ -255,7 +259,7 @@ class ChatDesk:
             return await self._put_off(chat, message_id, [*first, away], message_id)
         if card is not None and reply.loop is None and taken_for(reply, chat) in _LISTENING_IS_ENOUGH:
             says = []
-        return await self._keep(chat, message_id, first + says, reply)
+        return await self._keep(chat, message_id, first + says, reply, miss=self._missed(chat, message_id, text, reply))
 
     async def _answer_waiting(self, chat: OpenChat) -> OpenChat:
         """Answer what waits, oldest first, and return the chat as it stands afterwards. Raises `_Unanswered`.
@@ -265,26 +269,30 @@ class ChatDesk:
         """
         for waiting in chat.unanswered:
             says: list[Say] = []
-            reply = None
+            reply, miss = None, None
             try:
-                says, reply = await self._ask_again(chat, waiting)
+                says, reply, miss = await self._ask_again(chat, waiting)
             except _Unanswered:
                 if not self._assistant.up or self._count_try(waiting) <= len(PAUSES):
                     raise
             self._tries.pop(waiting, None)
-            await self._keep(chat, None, says, reply, unanswered=chat.unanswered[1:])
+            await self._keep(chat, None, says, reply, unanswered=chat.unanswered[1:], miss=miss)
             chat = await self._reopen(chat.id)
         return chat
 
-    async def _ask_again(self, chat: OpenChat, waiting: str) -> tuple[list[Say], Reply | None]:
+    async def _ask_again(self, chat: OpenChat, waiting: str) -> tuple[list[Say], Reply | None, Missed | None]:
         if waiting == "start":
-            return await self._ask(chat, None, command={"intent": "start", "entities": {}})
+            return *await self._ask(chat, None, command={"intent": "start", "entities": {}}), None
         vault = self._house.vault
         body = await self._house.db.read(lambda session: repository.visitor_body(session, vault, chat, waiting))
         if body is None:
-            return [], None
+            return [], None, None
         text = body["text"] if body["typed"] else None
-        return await self._ask(chat, waiting, text=text, command=_command(body["action"]))
+        says, reply = await self._ask(chat, waiting, text=text, command=_command(body["action"]))
+        return says, reply, self._missed(chat, waiting, text, reply)
+
+    def _missed(self, chat: OpenChat, message_id: str, text: str | None, reply: Reply) -> Missed | None:
+        return missed(chat, message_id, text, reply, _reader(reply, chat.reader))
 
     def _count_try(self, waiting: str) -> int:
         tries = self._tries.get(waiting, (0, 0.0))[0] + 1
@@ -431,7 +439,14 @@ class ChatDesk:
         return self._watch.card(found, chat.reader)
 
     async def _accept(
-        self, chat: OpenChat, shown: str, action: str, typed: bool, card: Card | None, key: str | None
+        self,
+        chat: OpenChat,
+        shown: str,
+        action: str,
+        typed: bool,
+        card: Card | None,
+        key: str | None,
+        choice: str | None = None,
     ) -> repository.Accepted:
         now = self._house.clock.now()
         body = {"text": shown, "action": action, "typed": typed}
@@ -442,9 +457,13 @@ class ChatDesk:
             accepted = repository.accept(session, self._house.vault, chat, body, key, now, danger)
             if card is not None and not accepted.answered:
                 audit.record(session, now, audit.Tag.DANGER_SHOWN, chat.id, detail=f"{card.level} {card.rule}")
+                self._learning.forget(session, repository.visitor_ids(session, chat))
                 if card.kind == "emergency":
                     say = self._house.phrases.say
                     outbox.post(session, now, on_call, say("mail.event_subject"), say("mail.danger_body"))
+            about = repository.asked_about(session, chat, choice) if choice and action.startswith("/") else None
+            if about is not None:
+                self._learning.picked(session, about, action[1:])
             return accepted
 
         return await self._house.db.write(store)
@@ -457,6 +476,7 @@ class ChatDesk:
         reply: Reply | None,
         *,
         unanswered: Sequence[str] | None = None,
+        miss: Missed | None = None,
     ) -> Answer:
         now, vault = self._house.clock.now(), self._house.vault
         reader = chat.reader if reply is None else _reader(reply, chat.reader)
@@ -471,6 +491,8 @@ class ChatDesk:
                 reader=None if reply is None else reader,
                 unanswered=unanswered,
             )
+            if miss is not None and not repository.had_danger(session, chat):
+                self._learning.note(session, miss)
             return _read(session, vault, chat, reply_to) if reply_to else []
 
         stored = await self._house.db.write(store)

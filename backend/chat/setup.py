@@ -17,6 +17,7 @@ from backend.core.errors import StorageUnavailable
 from backend.core.house import House
 from backend.core.schedule import every
 from backend.danger.service import DangerWatch
+from backend.improving.service import Learning
 from backend.journey.service import Journey
 from backend.returning.service import Returning
 
@@ -33,6 +34,7 @@ class Neighbours:
     concerns: ConcernDesk
     journey: Journey
     returning: Returning
+    learning: Learning
 
 
 def setup(app: Sanic, house: House, near: Neighbours) -> ChatDesk:
@@ -40,7 +42,7 @@ def setup(app: Sanic, house: House, near: Neighbours) -> ChatDesk:
     assistant = Assistant(house.settings.rasa_url, house.settings.rasa_token, house.settings.rasa_deadline)
     turns = Turns()
     expander = Expander(house, near.booking, near.journey)
-    desk = ChatDesk(house, assistant, turns, near.watch, near.booking, near.returning, expander)
+    desk = ChatDesk(house, assistant, turns, near.watch, near.booking, near.returning, expander, near.learning)
     views.setup(app, house, desk)
     internal.setup(app, house, turns, near.booking, near.concerns)
 

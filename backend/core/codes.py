@@ -96,6 +96,11 @@ class Codebook:
                 found.append(" ".join(run))
         return tuple(found[:_CANDIDATES])
 
+    def listed(self, text: str) -> int:
+        """How many words of ``text`` are in the list: many, and it may be a code with a slip in it."""
+        cleaned = "".join(character if character.isalpha() else " " for character in fold(text))
+        return sum(token in self._folded for token in cleaned.split())
+
     def close(self) -> None:
         """Let the threads go."""
         self._pool.shutdown()

@@ -13,6 +13,8 @@ from backend.core.content import ContentError, read_yaml
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Channel = Literal["chat", "phone", "video"]
+LONGEST_MISUNDERSTOOD = 30
+"""Days; the assistant tells people this number."""
 
 
 class Strict(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -104,6 +106,8 @@ class Retention(Strict, frozen=True):
     held_time_hours: int
     code_hours: int
     mail_hours: int
+    misunderstood_days: int = 30
+    """Days that a masked message which the assistant did not understand is kept; `LONGEST_MISUNDERSTOOD` at most."""
 
 
 class OnCall(Strict, frozen=True):
@@ -142,7 +146,7 @@ class DemoStaff(Strict, frozen=True):
 
 
 class Municipality(Strict, frozen=True):
-    """The whole file."""
+    """The whole file. ``improvement``: whether what the assistant did not understand is kept for staff to label."""
 
     name: str
     short_name: str
@@ -161,6 +165,7 @@ class Municipality(Strict, frozen=True):
     booking: BookingTerms
     retention: Retention
     on_call: OnCall
+    improvement: bool = False
     demo_staff: list[DemoStaff] = []
 
     def unit(self, unit_id: str) -> Unit:
@@ -195,6 +200,8 @@ def load_municipality(directory: Path, name: str) -> Municipality:
     for staff in loaded.demo_staff:
         if staff.unit not in units:
             raise ContentError(f"{path}: {staff.login} works in {staff.unit}, which is no unit")
+    if not 1 <= loaded.retention.misunderstood_days <= LONGEST_MISUNDERSTOOD:
+        raise ContentError(f"{path}: retention.misunderstood_days must be 1 to {LONGEST_MISUNDERSTOOD}")
     if loaded.booking.meeting_minutes % 5 or loaded.booking.buffer_minutes % 5:
         raise ContentError(f"{path}: booking lengths must be multiples of five minutes")
     return loaded

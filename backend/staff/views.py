@@ -21,6 +21,8 @@ from backend.core.errors import Conflict, DomainError, NotFound, NotLoggedIn, To
 from backend.core.house import House
 from backend.core.people import StaffMember
 from backend.core.schedule import every
+from backend.improving.service import Learning
+from backend.staff import understanding
 from backend.staff.service import StaffDoor
 from backend.staff.words import StaffWords
 from backend.web.render import page
@@ -33,7 +35,7 @@ _ID = "([0-9a-f]{24})"
 View = Callable[..., Awaitable[HTTPResponse]]
 
 
-def setup(app: Sanic, house: House, booking: BookingDesk, concerns: ConcernDesk) -> None:
+def setup(app: Sanic, house: House, booking: BookingDesk, concerns: ConcernDesk, learning: Learning) -> None:
     """Register the pages on ``app``."""
     door = StaffDoor(house)
     words = StaffWords(house)
@@ -47,7 +49,13 @@ def setup(app: Sanic, house: House, booking: BookingDesk, concerns: ConcernDesk)
     async def show(
         request: Request, template: str, staff: StaffMember | None, status: int = 200, **more: Any
     ) -> HTTPResponse:
-        shared = {"staff": staff, "unit": words.unit(staff.unit) if staff else "", "w": words, "now": house.clock.now()}
+        shared = {
+            "staff": staff,
+            "unit": words.unit(staff.unit) if staff else "",
+            "w": words,
+            "now": house.clock.now(),
+            "may_learn": staff is not None and learning.open_to(staff),
+        }
         return await page(request, f"staff/{template}.html", status=status, **shared, **more)
 
     def set_cookie(response: HTTPResponse, value: str, max_age: int | None = None) -> None:
@@ -154,6 +162,7 @@ def setup(app: Sanic, house: House, booking: BookingDesk, concerns: ConcernDesk)
             return await show(request, "concern", staff, error.status, concern=opened, draft=text, error=message)
         return redirect(f"{HOME}/oro/{concern_id}#answers", status=303)
 
+    understanding.setup(bp, learning, words, known, show)
     app.blueprint(bp)
     every(app, "staff sessions", 300, door.forget_ended)
 
