@@ -29,6 +29,7 @@ from backend.core.house import House
 from backend.core.municipality import load_municipality
 from backend.core.outbox import ConsoleTransport, SmtpTransport, Transport, deliver_due, forget_sent
 from backend.core.schedule import every
+from backend.core.tongues import Tongues
 from backend.core.vault import Vault
 from backend.danger.service import DangerWatch
 from backend.improving.service import Learning
@@ -57,6 +58,7 @@ def build_house(settings: Settings, *, clock: Clock | None = None, database: Dat
         phrases=Phrases.load(content),
         municipality=load_municipality(content, settings.municipality),
         helplines=Helplines.load(content),
+        tongues=Tongues.load(content),
         codes=Codebook(content / "sv" / "codewords.txt", settings.code_pepper),
         brake=CodeBrake(),
     )

@@ -11,6 +11,7 @@ from backend.core.content import Phrases
 from backend.core.db import Database
 from backend.core.helplines import Helplines
 from backend.core.municipality import Municipality
+from backend.core.tongues import Tongues
 from backend.core.vault import Vault
 
 
@@ -25,5 +26,6 @@ class House:
     phrases: Phrases
     municipality: Municipality
     helplines: Helplines
+    tongues: Tongues
     codes: Codebook
     brake: CodeBrake

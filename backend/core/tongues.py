@@ -30,7 +30,6 @@ class Buttons(Strict, frozen=True):
     yes: str
     no: str
     unsure: str
-    talk: str
     tell: str
     mistaken: str
 
@@ -121,7 +120,10 @@ class Tongues:
     def choices(self, reader: Reader) -> list[tuple[str, str]]:
         """Code and title of each language for a form: its name in the reader's and in itself."""
         return [
-            (code, self.interpreter(code, reader) if code == "other" else f"{self.interpreter(code, reader)} – {one.own}")
+            (
+                code,
+                self.interpreter(code, reader) if code == "other" else f"{self.interpreter(code, reader)} – {one.own}",
+            )
             for code, one in self._interpreters.items()
         ]
 
