@@ -78,7 +78,10 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What the person adds when confirming. ``phone`` is required for a phone talk and otherwise not kept."""
+    """What the person adds when confirming. ``phone`` is required for a phone talk and otherwise not kept.
+
+    ``interpreter`` is a language's code in ``interpreters.yml``, or None.
+    """
 
     channel: str
     reader: Reader = field(default_factory=Reader)
@@ -87,6 +90,7 @@ class Details:
     if_other_answers: str | None = None
     leave_message: LeaveMessage | None = None
     note: str | None = None
+    interpreter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +147,7 @@ class StaffBooking:
     reader: Reader
     therapist: str
     own: bool
+    interpreter: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +164,7 @@ class BookingFile:
     phone: str | None
     safe: Safe
     note: str | None
+    interpreter: str | None
 
 
 class BookingDesk:
@@ -466,6 +472,7 @@ class BookingDesk:
                     _reader(booking),
                     first_name,
                     booking.therapist_id == staff.id,
+                    booking.interpreter,
                 )
                 for booking, first_name, _ in rows
             ]
@@ -493,6 +500,7 @@ class BookingDesk:
                 self._open(booking, "phone"),
                 msgspec.json.decode(safe, type=Safe) if safe else Safe(),
                 self._open(booking, "note"),
+                booking.interpreter,
             )
 
         return await self._db.write(work)
@@ -631,6 +639,8 @@ class BookingDesk:
         """What may be stored: a phone number and how to call it belong to phone talks only."""
         if details.channel not in self._settings.channels:
             raise InvalidField("channel_unavailable", "channel")
+        if details.interpreter is not None and not self._house.tongues.interpreted(details.interpreter):
+            raise InvalidField("invalid", "interpreter")
         if details.channel != "phone":
             return replace(details, phone=None, call_ok=None, if_other_answers=None, leave_message=None)
         for name, allowed in (("call_ok", CallOk), ("leave_message", LeaveMessage)):
@@ -661,6 +671,7 @@ class BookingDesk:
             "who": reader.who,
             "band": reader.band,
             "lang": reader.lang,
+            "interpreter": details.interpreter,
         }
 
     def _open(self, booking: Booking, name: Literal["phone", "safe", "note"]) -> str | None:

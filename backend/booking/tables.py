@@ -46,7 +46,8 @@ class Booking(Base):
     """A talk held for five minutes, booked, or cancelled.
 
     ``holder`` is whoever holds or booked it (a chat, a form), and has at most one
-    active booking; it is forgotten once the talk is over. ``phone``, ``safe`` (JSON
+    active booking; it is forgotten once the talk is over. ``interpreter`` is the
+    language that one is wished for in, by its code in the content. ``phone``, ``safe`` (JSON
     of the safe-contact answers) and ``note`` are sealed with ``data_key``.
     """
 
@@ -63,6 +64,7 @@ class Booking(Base):
     who: Mapped[str | None]
     band: Mapped[str | None]
     lang: Mapped[str] = mapped_column(default="sv")
+    interpreter: Mapped[str | None]
     data_key: Mapped[bytes | None]
     phone: Mapped[bytes | None]
     safe: Mapped[bytes | None]

@@ -63,6 +63,7 @@ class Draft:
     if_other_answers: str
     leave_message: str
     note: str
+    interpreter: str
 
     @classmethod
     def of(cls, request: Request) -> Draft:
@@ -84,6 +85,7 @@ class Draft:
             if_other_answers=text("if_other_answers"),
             leave_message=text("leave_message"),
             note=text("note"),
+            interpreter=text("interpreter"),
         )
 
     @property
@@ -107,6 +109,7 @@ class Draft:
             "if_other_answers": self.if_other_answers,
             "leave_message": self.leave_message,
             "note": self.note,
+            "interpreter": self.interpreter,
         }
         return {name: value for name, value in answers.items() if value}
 
@@ -247,6 +250,10 @@ class _Pages:
             ],
             call_options=[(value, self._say(f"common.{value}", reader)) for value in ("yes", "no", "unsure")],
             leave_options=[(value, self._say(f"common.{value}", reader)) for value in ("no", "yes")],
+            interpreter_options=[
+                ("", self._say("interpreter.none", reader)),
+                *self._house.tongues.choices(reader),
+            ],
             who_options=[
                 *((key, self._say(f"write_page.who.{key}")) for key in READERS),
                 ("", self._say("write_page.rather_not")),
@@ -284,6 +291,7 @@ class _Pages:
             draft=draft,
             booked=booked,
             label=self._label(booked.start, reader),
+            interpreter=self._interpreter(draft),
             words=(booked.words or "").split(),
             card=await self._card(draft),
         )
@@ -309,11 +317,16 @@ class _Pages:
             if_other_answers=texts.get("if_other_answers"),
             leave_message=draft.leave_message if draft.leave_message in ("yes", "no") else None,  # type: ignore[arg-type]
             note=texts.get("note"),
+            interpreter=draft.interpreter if self._house.tongues.interpreted(draft.interpreter) else None,
         )
         return errors, details
 
     def _label(self, start: datetime, reader: Reader) -> str:
         return when(self._house.phrases, start, self._house.clock.now(), reader)
+
+    def _interpreter(self, draft: Draft) -> str:
+        tongues = self._house.tongues
+        return tongues.interpreter(draft.interpreter, draft.reader) if tongues.interpreted(draft.interpreter) else ""
 
     def _numbers(self, reader: Reader) -> list[Any]:
         today = to_local(self._house.clock.now()).date()

@@ -59,6 +59,7 @@ class BookingRequest(msgspec.Struct):
     channel: str
     contact: str | None = None
     safe: Safe | None = None
+    interpreter: str | None = None
 
 
 class ConcernRequest(msgspec.Struct):
@@ -70,6 +71,7 @@ class ConcernRequest(msgspec.Struct):
     reach: str = "code"
     contact: str | None = None
     safe: Safe | None = None
+    interpreter: str | None = None
 
 
 def setup(app: Sanic, house: House, turns: Turns, booking: BookingDesk, concerns: ConcernDesk) -> None:
@@ -142,6 +144,7 @@ class _Calls:
             call_ok=safe.call_ok,
             if_other_answers=await self._text(turn, safe.if_other_answers) or None,
             leave_message=safe.leave_message,
+            interpreter=wish.interpreter,
         )
         try:
             booked = await self._booking.confirm(turn.holder, details)
@@ -191,6 +194,7 @@ class _Calls:
                 consent_version=consent,
                 chat_id=turn.chat_id,
                 form_key=".".join(wish.parts),
+                interpreter=wish.interpreter,
             )
         )
         turn.issued[received.receipt] = Issued(received.receipt, "concern", {"unit": received.unit_name})

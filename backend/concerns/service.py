@@ -57,6 +57,7 @@ class Intake:
     ``words`` are the parts in their own words and order. ``about``, ``now`` and ``reach``
     take the values of `ABOUT`, `HAPPENING` and `REACH`; ``phone`` is a number as typed and
     only kept for ``reach`` "phone"; ``safe`` answers `SAFE_ANSWERS` and `SAFE_TEXTS`.
+    ``interpreter`` is a language's code in ``interpreters.yml``.
     ``form_key`` makes a second send give the first one's receipt; it is compared within
     ``chat_id``.
     """
@@ -73,6 +74,7 @@ class Intake:
     consent_version: str
     chat_id: str | None = None
     form_key: str | None = None
+    interpreter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ class ConcernRow:
     happening: str | None
     danger_level: str | None
     danger_category: str | None
+    interpreter: str | None
     clocks: list[Clock]
     accepted_by: str
 
@@ -198,6 +201,8 @@ class ConcernDesk:
         and `InvalidField` naming ``about``, ``now``, ``reach``, ``phone`` or a safe-contact answer.
         """
         checked = _checked(intake)
+        if intake.interpreter is not None and not self._house.tongues.interpreted(intake.interpreter):
+            raise InvalidField("invalid", "interpreter")
         key, body = self._digests(checked)
         code = await self._house.codes.new()
         try:
@@ -339,6 +344,7 @@ class ConcernDesk:
             who=reader.who,
             band=reader.band,
             lang=reader.lang,
+            interpreter=intake.interpreter,
             danger_level=intake.danger_level,
             danger_category=intake.danger_category,
             data_key=data_key,
@@ -418,6 +424,7 @@ class ConcernDesk:
             happening=concern.happening,
             danger_level=concern.danger_level,
             danger_category=concern.danger_category,
+            interpreter=concern.interpreter,
             clocks=self._clocks(concern),
             accepted_by=names.get(concern.accepted_by or "", ""),
         )
@@ -440,9 +447,8 @@ class ConcernDesk:
             text = json.dumps(parts, sort_keys=True)
             return hmac.new(self._house.settings.code_pepper, text.encode(), "sha256").hexdigest()
 
-        body = keyed(
-            "concern-body", list(intake.words), intake.about, intake.now, intake.reach, intake.phone, intake.safe
-        )
+        said = [list(intake.words), intake.about, intake.now, intake.reach, intake.phone, intake.safe]
+        body = keyed("concern-body", *said, *([intake.interpreter] if intake.interpreter else []))
         return keyed("concern-key", intake.chat_id, intake.form_key) if intake.form_key else None, body
 
     def _unit_name(self, unit: str) -> str:

@@ -24,7 +24,8 @@ class Concern(Base):
     ``words``, ``phone`` and ``safe`` are sealed with the row's ``data_key`` for the
     places ``concern.<column>:<id>``. The due dates are local days, computed once
     on arrival and never edited. ``form_key`` and ``body_digest`` are keyed digests:
-    they recognise the same send twice and say nothing about it.
+    they recognise the same send twice and say nothing about it. ``interpreter`` is the
+    language that one is wished for in, by its code in the content.
     """
 
     __tablename__ = "concern"
@@ -43,6 +44,7 @@ class Concern(Base):
     who: Mapped[str | None]
     band: Mapped[str | None]
     lang: Mapped[str]
+    interpreter: Mapped[str | None]
     danger_level: Mapped[str | None]
     danger_category: Mapped[str | None]
     data_key: Mapped[bytes]

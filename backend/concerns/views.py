@@ -61,6 +61,7 @@ class Draft:
     reach: str
     phone: str
     safe: dict[str, str]
+    interpreter: str
 
     @classmethod
     def of(cls, request: Request) -> Draft:
@@ -83,6 +84,7 @@ class Draft:
             reach=one_of("reach", REACH) or "code",
             phone=text("phone"),
             safe={field: text(field) for field in SAFE_FIELDS if text(field)},
+            interpreter=text("interpreter") if re.fullmatch("[a-z]{2,5}", text("interpreter")) else "",
         )
 
     @property
@@ -145,7 +147,8 @@ def setup(app: Sanic, house: House, desk: ConcernDesk, watch: DangerWatch) -> No
 
     async def send(request: Request, draft: Draft) -> HTTPResponse:
         level, category = await asyncio.to_thread(_most_serious, draft)
-        intake = replace(_intake(draft), danger_level=level, danger_category=category)
+        wished = draft.interpreter if house.tongues.interpreted(draft.interpreter) else None
+        intake = replace(_intake(draft), danger_level=level, danger_category=category, interpreter=wished)
         try:
             brake.check(source_of(request, house.settings.trusted_proxies))
             received = await desk.receive(intake)
@@ -207,6 +210,7 @@ def setup(app: Sanic, house: House, desk: ConcernDesk, watch: DangerWatch) -> No
             ],
             "call_options": [(value, say(f"common.{value}")) for value in SAFE_ANSWERS["call_ok"]],
             "leave_options": [(value, say(f"common.{value}")) for value in SAFE_ANSWERS["leave_message"]],
+            "interpreter_options": [("", say("interpreter.none")), *house.tongues.choices(Reader())],
         }
 
     def _rows(draft: Draft) -> list[tuple[str, str]]:
@@ -217,6 +221,8 @@ def setup(app: Sanic, house: House, desk: ConcernDesk, watch: DangerWatch) -> No
             (say("summary.now"), say(f"common.{draft.now}") if draft.now else unsaid),
             (say("summary.reach"), say(f"write_page.reach_value.{draft.reach}")),
         ]
+        if house.tongues.interpreted(draft.interpreter):
+            rows.append((say("summary.interpreter"), house.tongues.interpreter(draft.interpreter)))
         if draft.reach == "phone":
             rows.append((say("summary.phone"), draft.phone))
             for field in SAFE_FIELDS:

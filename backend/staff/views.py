@@ -178,6 +178,9 @@ def _warnings(house: House, today: date) -> list[str]:
     stale = house.helplines.stale(today)
     if stale:
         found.append(say("staff.warning.helplines", None, names=", ".join(stale)))
+    unread = house.tongues.unread()
+    if unread:
+        found.append(say("staff.warning.tongues", None, languages=", ".join(unread)))
     if not house.municipality.socialjour.verified:
         found.append(say("staff.warning.socialjour"))
     if not house.municipality.on_call.danger_mailbox:

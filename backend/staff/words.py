@@ -106,6 +106,10 @@ class StaffWords:
         own = f"{page}.{error.code}"
         return self._say(own if own in self._known else f"error.{error.code}")
 
+    def interpreter(self, code: str) -> str:
+        """The language that an interpreter is wished for in."""
+        return self._house.tongues.interpreter(code)
+
     def phone(self, number: str) -> str:
         """A stored number as it is written in Sweden."""
         return written_out(number)

@@ -165,10 +165,12 @@ GIVEN: dict[tuple[str, str], Callable[[Scene], None]] = {
     ("bookings", "chat"): held,
     ("bookings", "phone"): held,
     ("bookings", "phone_unsure"): held,
+    ("bookings", "interpreter"): held,
     ("bookings", "hold_expired"): lost_to_somebody,
     ("concerns", "code"): Scene.show_secrecy,
     ("concerns", "phone"): Scene.show_secrecy,
     ("concerns", "phone_no_words"): Scene.show_secrecy,
+    ("concerns", "interpreter"): Scene.show_secrecy,
     ("concerns", "none"): Scene.show_secrecy,
 }
 
