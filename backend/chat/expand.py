@@ -74,12 +74,27 @@ class Expander:
             "contacts", topic, text or self._say("contacts.text", reader), {"lines": [asdict(line) for line in lines]}
         )
 
+    def tongue(self, code: str, reader: Reader) -> Say:
+        """The greeting in a language that the assistant does not speak, with numbers and the ways on."""
+        card = self._house.tongues.card(code)
+        numbers = self.contacts("adult" if reader.grown_up else "child", reader, "language", card.greeting)
+        choices = (
+            (card.buttons.book, "/booking"),
+            (card.buttons.numbers, "/support__numbers"),
+            (card.buttons.sv, '/language{"lang":"sv"}'),
+            (card.buttons.en, '/language{"lang":"en"}'),
+        )
+        written = {"lang": code, "dir": card.direction}
+        return Say("contacts", "language", card.greeting, {**(numbers.card or {}), **written}, choices)
+
     async def _utterance(self, said: Utterance, turn: Turn, chat: OpenChat, topic: str) -> Say | None:
         directive = said.custom or {}
         choices = tuple((button.title, button.payload) for button in said.buttons)
         text = said.text or ""
         show = directive.get("show")
         reader = turn.reader
+        if show == "tongue" and directive.get("tongue") in self._house.tongues:
+            return self.tongue(str(directive["tongue"]), reader)
         if show == "map":
             return self._map(directive.get("station"), reader, text, choices)
         if show == "contacts":
@@ -131,7 +146,7 @@ class Expander:
     ) -> Say:
         of = "concern" if directive.get("of") == "concern" else "booking"
         given = dict(directive.get("rows") or {})
-        given |= {key: directive[key] for key in ("about", "now", "reach") if directive.get(key)}
+        given |= {key: directive[key] for key in ("about", "now", "reach", "interpreter") if directive.get(key)}
         safe = given.pop("safe", None) or {}
         given |= {key: value for key, value in safe.items() if value}
         rows = [
@@ -146,6 +161,8 @@ class Expander:
 
     async def _value(self, key: str, value: object, chat: OpenChat, reader: Reader) -> str:
         phrases = self._house.phrases
+        if key == "interpreter":
+            return self._house.tongues.interpreter(str(value), reader)
         for phrase in (f"summary.{key}_value.{value}", f"common.{value}", f"summary.channel.{value}"):
             if phrase in phrases:
                 return phrases.say(phrase, reader)

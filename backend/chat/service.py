@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
+import msgspec
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
@@ -38,6 +40,7 @@ from backend.core.vault import Vault
 from backend.danger.service import Card, DangerWatch
 from backend.improving.service import Learning, Missed
 from backend.returning.service import BookingSeen, Returning
+from language import tongue
 
 T = TypeVar("T")
 
@@ -152,7 +155,7 @@ class ChatDesk:
         found = await asyncio.to_thread(self._watch.assess, text)
         if found.level is None:
             return {}
-        card = self._watch.card(found, reader)
+        card = self._watch.card(found, reader, self._watch.tongue(text, found))
         shown = {"id": "", "author": "assistant", "kind": card.kind, "topic": card.kind, "text": card.text}
         if card.kind == "serious":
             shown |= {"kind": "contacts", "topic": "concern"}
@@ -239,6 +242,8 @@ class ChatDesk:
             return await self._keep(chat, message_id, await self._by_code(chat, code), None)
         if action.startswith("!"):
             return await self._own_action(chat, message_id, action[1:])
+        if card is not None and card.lang is not None:
+            chat = await self._wishes(chat, card.lang, greeted=False)
         if card is not None and card.kind != "serious" and chat.state.loop is None:
             return await self._keep(chat, message_id, [self._danger(card, chat, message_id)], None)
         return await self._ask_and_keep(chat, message_id, text, action, card)
@@ -256,10 +261,29 @@ class ChatDesk:
             chat = await self._reopen(chat.id)  # some of what waited may have been answered
             repeated = any(waiting != "start" for waiting in chat.unanswered)
             away = self._limited("limited.again" if repeated else "limited.text", chat.reader)
+            lang = await asyncio.to_thread(tongue.of, text) if text and card is None else None
+            if lang is not None and lang not in (chat.state.slots.get("greeted") or []):
+                first = [self._expander.tongue(lang, chat.reader)]
+                chat = await self._wishes(chat, lang, greeted=True)
             return await self._put_off(chat, message_id, [*first, away], message_id)
         if card is not None and reply.loop is None and taken_for(reply, chat) in _LISTENING_IS_ENOUGH:
             says = []
         return await self._keep(chat, message_id, first + says, reply, miss=self._missed(chat, message_id, text, reply))
+
+    async def _wishes(self, chat: OpenChat, lang: str, *, greeted: bool) -> OpenChat:
+        """Note the wish for an interpreter where the assistant has not seen the message; it goes on from there."""
+        slots = chat.state.slots
+        noted: dict[str, Any] = {"interpreter": lang}
+        if greeted:
+            noted["greeted"] = [*(slots.get("greeted") or []), lang]
+        if noted.items() <= slots.items():
+            return chat
+        state = msgspec.structs.replace(chat.state, slots={**slots, **noted})
+        vault = self._house.vault
+        await self._house.db.write(
+            lambda s: repository.keep_place(s, vault, chat, state=state, fresh_conversation=True)
+        )
+        return await self._reopen(chat.id)
 
     async def _answer_waiting(self, chat: OpenChat) -> OpenChat:
         """Answer what waits, oldest first, and return the chat as it stands afterwards. Raises `_Unanswered`.
@@ -369,10 +393,11 @@ class ChatDesk:
             key = "code.cancelled" if cancelled else "code.already_cancelled"
             says = [Say("text", "booking_manage", say(key, reader))]
         elif name == "safe" and arguments[0] != "no":
-            card = self._watch.emergency(arguments[1] if len(arguments) > 1 else "", reader)
+            category, lang = (*arguments[1:], "", "")[:2]
+            card = self._watch.emergency(category.strip("-"), reader, lang or None)
             says = [self._danger(card, chat, message_id)]
         elif name == "safe":
-            says = [Say("text", "safety_check", say("safety_check.no_reply", reader), None, self._ways_on(chat))]
+            says = [self._not_now(chat, arguments[2] if len(arguments) > 2 else None)]
         elif name == "mistaken":
             return await self._mistaken(chat, message_id, arguments[0])
         else:
@@ -400,24 +425,40 @@ class ChatDesk:
             return await self._keep(chat, message_id, [sorry, *unanswered.says], None)
         return await self._keep(chat, message_id, [sorry, *says], reply)
 
+    def _not_now(self, chat: OpenChat, lang: str | None) -> Say:
+        """What follows when somebody is in no danger now."""
+        if lang is None:
+            said = self._house.phrases.say("safety_check.no_reply", chat.reader)
+            return Say("text", "safety_check", said, None, self._ways_on(chat))
+        card = self._house.tongues.card(lang)
+        written = {"lang": lang, "dir": card.direction}
+        return Say("text", "safety_check", card.safety_check.not_now, written, self._ways_on(chat, lang))
+
     def _danger(self, card: Card, chat: OpenChat, message_id: str) -> Say:
         say, reader = self._house.phrases.say, chat.reader
-        mistaken = ((say("emergency.mistaken", reader), f"!mistaken {message_id}"),)
+        buttons = self._house.tongues.card(card.lang).buttons if card.lang else None
+        mistaken = ((buttons.mistaken if buttons else say("emergency.mistaken", reader), f"!mistaken {message_id}"),)
         if card.kind == "safety_check":
+            about = f"{card.category or '-'} {card.lang or ''}".rstrip()
             answers = tuple(
-                (say(f"common.{word}", reader), f"!safe {word} {card.category}") for word in ("yes", "no", "unsure")
+                (getattr(buttons, word) if buttons else say(f"common.{word}", reader), f"!safe {word} {about}")
+                for word in ("yes", "no", "unsure")
             )
             return Say("safety_check", "safety_check", card.text, card.as_json(), answers + mistaken)
-        ways_on = self._ways_on(chat)
+        ways_on = self._ways_on(chat, card.lang)
         if card.kind == "serious":
             return Say("contacts", "concern", card.text, card.as_json(), ways_on)
-        text = f"{card.text} {say('emergency.still_here', reader)}" if not reader.grown_up else card.text
+        still_here = not reader.grown_up and card.lang is None
+        text = f"{card.text} {say('emergency.still_here', reader)}" if still_here else card.text
         return Say("emergency", "emergency", text, card.as_json(), ways_on + mistaken)
 
-    def _ways_on(self, chat: OpenChat) -> tuple[tuple[str, str], ...]:
+    def _ways_on(self, chat: OpenChat, lang: str | None = None) -> tuple[tuple[str, str], ...]:
         """A person to talk to, or a place to tell; in the middle of a form the open question stands instead."""
         if chat.state.loop is not None:
             return ()
+        if lang is not None:
+            buttons = self._house.tongues.card(lang).buttons
+            return ((buttons.book, "/booking"), (buttons.tell, "/concern"))
         say, reader = self._house.phrases.say, chat.reader
         return ((say("emergency.talk", reader), "/booking"), (say("emergency.tell", reader), "/concern"))
 
@@ -436,7 +477,8 @@ class ChatDesk:
         found = await asyncio.to_thread(self._watch.assess, text, earlier, chat.reader.lang)
         if found.level is None or found.rule in chat.corrected:
             return None
-        return self._watch.card(found, chat.reader)
+        lang = await asyncio.to_thread(self._watch.tongue, text, found)
+        return self._watch.card(found, chat.reader, lang)
 
     async def _accept(
         self,
@@ -596,10 +638,17 @@ def _read(session: Session, vault: Vault, chat: OpenChat, reply_to: str | None =
     ]
 
 
+def _offered(choice: dict[str, Any], lang: str | None) -> dict[str, Any]:
+    """A choice as the API names it, with the language of its title where that is not the page's."""
+    shown = {"id": choice["id"], "title": choice["title"]}
+    other = re.fullmatch(r'/language\{"lang":"(\w+)"\}', choice["action"])
+    return shown if lang is None else shown | {"lang": other[1] if other else lang}
+
+
 def _public(session: Session, vault: Vault, message: dict[str, Any]) -> dict[str, Any]:
     """A stored message in the API's shape: what a choice does stays here, and a code shows until it is saved."""
-    choices = [{"id": choice["id"], "title": choice["title"]} for choice in message.get("choices") or []]
     card = dict(message.get("card") or {})
+    choices = [_offered(choice, card.get("lang")) for choice in message.get("choices") or []]
     if message["kind"] == "code":
         words = codes.unsaved_words(session, vault, card.pop("receipt"))
         card["words"] = words.split() if words else None

@@ -16,6 +16,7 @@ from backend.core.house import House
 from backend.core.reader import Reader
 from backend.danger.lexicon import Lexicon, load_lexicon
 from backend.danger.rules import Assessment, Level, assess
+from language import tongue
 
 CardKind = Literal["emergency", "safety_check", "serious"]
 
@@ -42,10 +43,14 @@ class Card:
     level: str
     category: str
     rule: str
+    lang: str | None = None
+    dir: str | None = None
+    """How ``text`` is written when it is in a language of the reader's own."""
 
     def as_json(self) -> dict[str, Any]:
         """The card of an API message."""
-        return {"lines": [asdict(line) for line in self.lines]}
+        written = {"lang": self.lang, "dir": self.dir} if self.lang else {}
+        return {"lines": [asdict(line) for line in self.lines], **written}
 
 
 class DangerWatch:
@@ -69,25 +74,37 @@ class DangerWatch:
         if not urgent:
             return None
         worst = max(urgent, key=lambda one: one.level or Level.A2)
-        return self.card(worst, reader)
+        told = next(text for text, one in zip(filter(None, texts), found, strict=True) if one is worst)
+        return self.card(worst, reader, self.tongue(told, worst))
 
-    def card(self, assessment: Assessment, reader: Reader) -> Card:
-        """The card for an assessment that has a level."""
+    def tongue(self, text: str, assessment: Assessment) -> str | None:
+        """The language that ``text`` is in, if the assistant has words in it; a cry of a word or two counts."""
+        found = tongue.of(text)
+        if found is None and assessment.language in self._house.tongues:
+            found = tongue.of(text, least=1)
+            return found if found == assessment.language else None
+        return found
+
+    def card(self, assessment: Assessment, reader: Reader, lang: str | None = None) -> Card:
+        """The card for an assessment that has a level, in ``lang`` if that is one of `Tongues`."""
         assert assessment.level is not None
         kind = _KIND[assessment.level]
         return Card(
             kind=kind,
-            text=self._words(kind, assessment.category, reader),
+            text=self._words(kind, assessment.category, reader, lang),
             lines=self.lines(kind, assessment.category, reader),
             level=assessment.level.name,
             category=assessment.category or "",
             rule=assessment.rule or "",
+            lang=lang,
+            dir=self._direction(lang),
         )
 
-    def emergency(self, category: str, reader: Reader) -> Card:
+    def emergency(self, category: str, reader: Reader, lang: str | None = None) -> Card:
         """The card after somebody has answered that they are in danger, or do not know."""
-        words = self._words("emergency", category, reader)
-        return Card("emergency", words, self.lines("emergency", category, reader), "A0", category, "answered")
+        words = self._words("emergency", category, reader, lang)
+        lines = self.lines("emergency", category, reader)
+        return Card("emergency", words, lines, "A0", category, "answered", lang, self._direction(lang))
 
     def lines(self, kind: CardKind, category: str | None, reader: Reader) -> list[Shown]:
         """At most three numbers, the right one first: 112 and Bris for whoever may be a child."""
@@ -100,7 +117,12 @@ class DangerWatch:
             name = _SETS.get(category or "", "adult_danger" if kind != "serious" else "adult")
         return helplines.pick(name, reader, today)
 
-    def _words(self, kind: CardKind, category: str | None, reader: Reader) -> str:
+    def _direction(self, lang: str | None) -> str | None:
+        return self._house.tongues.card(lang).direction if lang else None
+
+    def _words(self, kind: CardKind, category: str | None, reader: Reader, lang: str | None) -> str:
+        if lang is not None:
+            return self._house.tongues.card(lang).danger(kind, category or "", reader)
         phrases = self._house.phrases
         special = f"{kind}.{category}"
         return phrases.say(special if special in phrases else f"{kind}.text", reader)

@@ -133,7 +133,7 @@ function messageElement(message) {
       element("p", { class: "said", dir: "auto" }, message.card.text),
     );
   } else if (message.text) {
-    bubble.append(element("p", { class: "said", dir: "auto" }, message.text));
+    bubble.append(element("p", { class: "said", lang: message.card?.lang, dir: message.card?.dir ?? "auto" }, message.text));
   }
   if (urgent) bubble.prepend(contacts(message.card?.lines ?? [], true));
   else bubble.append(...cardOf(message));
@@ -144,12 +144,19 @@ function messageElement(message) {
     bubble,
   );
   if (choices.length) {
-    const replies = element("div", { class: "replies", role: "group", "aria-label": words.answers });
+    const replies = element("div", { class: "replies", role: "group", "aria-label": words.answers, dir: message.card?.dir });
     for (const choice of choices) {
       replies.append(
         element(
           "button",
-          { class: "button button-secondary reply", form: "composer", name: "choice", value: choice.id, dir: "auto" },
+          {
+            class: "button button-secondary reply",
+            form: "composer",
+            name: "choice",
+            value: choice.id,
+            lang: choice.lang,
+            dir: "auto",
+          },
           choice.title,
         ),
       );
