@@ -26,6 +26,8 @@ PLACEHOLDERS = MASKER.placeholders
     ("kept", "written"),
     [
         ("jag heter [namn] och bor på [adress] i [namn]", "jag heter Abdulkarim och bor på Storgatan 5b i Malmö"),
+        ("vi bor på [adress] och är fyra", "vi bor på Storgatan 5 och är fyra"),
+        ("vi bor på [adress] i ett hus", "vi bor på lilla-byvägen 12 B i ett hus"),
         ("min pappa [namn] dricker", "min pappa göran dricker"),
         ("[namn] slår mig inte", "Anna slår mig inte"),
         ("[namn] bror dricker", "Fatimas bror dricker"),
