@@ -13,6 +13,7 @@ WORKDIR /app
 COPY --from=build /app/rasa/.venv rasa/.venv
 COPY docker/health.py docker/
 COPY rasa/serve_actions.py rasa/safe_logs.py rasa/
+COPY language language
 COPY rasa/actions rasa/actions
 COPY rasa/data/words rasa/data/words
 ENV PATH=/app/rasa/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp SANIC_HOST=0.0.0.0

@@ -4,7 +4,7 @@
 
 The interface is the environment variable `SANIC_HOST` (the SDK's own name for it), here
 127.0.0.1 unless set. Only Rasa may reach this server: a request body holds a conversation.
-Its code is the package `actions` beside this file.
+Its code is the package `actions` beside this file, and the plain package `language` above it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ import safe_logs
 def main() -> None:
     """Serve the actions until stopped."""
     os.environ.setdefault("SANIC_HOST", "127.0.0.1")
-    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    here = Path(__file__).resolve().parent
+    sys.path.insert(0, str(here))
+    sys.path.append(str(here.parent))  # for `language`; last, as `rasa` there is only a folder
     safe_logs.install()
     import rasa_sdk.__main__
 

@@ -17,6 +17,7 @@ from rasa_sdk.types import DomainDict
 from actions import words
 from actions.backend_client import BackendDown, BackendRefused
 from actions.turn import SURE, Turn, say, show, show_contacts
+from language import tongue
 
 HEARD = ("feelings__", "concern")
 """How the names of intents begin that are somebody telling how it is."""
@@ -26,6 +27,9 @@ DOUBT = 0.25
 
 PATIENCE = 2
 """After so many turns about something else, telling begins anew."""
+
+OWN_WORDS = ("words", "if_other")
+"""Steps whose answer is the person's own text: what it says of interpreters is part of it."""
 
 START_OF = {"booking": "action_find_times", "concern": "action_start_concern"}
 """What begins each of the forms."""
@@ -56,8 +60,58 @@ class ActionNoteReader(Action):
             events += [SlotSet("who", reader.who), SlotSet("band", reader.band)]
         if lang in ("sv", "en") and lang != turn.lang:
             events.append(SlotSet("lang", lang))
-        return events
+        return events + note_interpreter(dispatcher, turn)
 
+
+def note_interpreter(dispatcher: CollectingDispatcher, turn: Turn) -> list[EventType]:
+    """What a typed message says about the language it should go on in.
+
+    Whoever writes in a language that the assistant has a card in is shown the card, once, and
+    is taken to want an interpreter. Others may ask for one, or say that none is needed.
+    """
+    if not turn.typed:
+        return []
+    written = tongue.of(turn.typed)
+    if written is None and turn.intent == "language" and turn.confidence >= SURE:
+        named = words.named_language(turn.typed)
+        written = named if named in tongue.TONGUES else None
+    if written is not None and words.interpreter_in(turn.typed) is None:
+        return _greeted(dispatcher, turn, written)
+    wish = None if turn.requested in OWN_WORDS else words.interpreter_in(turn.typed)
+    wanted = turn.slot("interpreter")
+    if wish is None and wanted == words.ANY_INTERPRETER and words.is_short(turn.typed):
+        wish = words.named_language(turn.typed)
+    if wish is None:
+        return []
+    if wish == words.NO_INTERPRETER:
+        if wanted:
+            say(dispatcher, "utter_interpreter_removed", turn)
+        return [SlotSet("interpreter", None)]
+    if wish == words.ANY_INTERPRETER and wanted:
+        return []
+    if wish == words.ANY_INTERPRETER:
+        say(dispatcher, "utter_interpreter_which", turn)
+    else:
+        say(dispatcher, "utter_interpreter_noted", turn, language=words.language_name(wish, turn.lang))
+    return [SlotSet("interpreter", wish)]
+
+
+def _greeted(dispatcher: CollectingDispatcher, turn: Turn, code: str) -> list[EventType]:
+    greeted = list(turn.slot("greeted") or [])
+    if code in greeted:
+        return []
+    show(dispatcher, {"show": "tongue", "tongue": code})
+    return [SlotSet("interpreter", code), SlotSet("greeted", [*greeted, code])]
+
+
+_SAID_BY_CARD = {
+    "about_bot__are_you_robot",
+    "about_bot__what_can_you",
+    "language",
+    "out_of_scope",
+    "smalltalk__greet",
+}
+"""Intents that a card in the person's own language has answered."""
 
 _APOLOGIES = {"utter_out_of_scope", "utter_not_understood_again", "utter_not_understood_third"}
 
@@ -99,6 +153,8 @@ class ActionAnswer(Action):
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
+        if turn.intent in _SAID_BY_CARD and turn.language_met:
+            return []
         if turn.loop and turn.intent == "out_of_scope":
             # Far from anything the assistant knows: an answer that did not fit.
             return missed(dispatcher, turn)
@@ -220,6 +276,8 @@ class ActionNotUnderstood(Action):
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
+        if turn.language_met:
+            return []
         if turn.loop:
             return missed(dispatcher, turn)
         before = list(turn.ran_before())
@@ -343,6 +401,8 @@ class ActionLanguage(Action):
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
+        if turn.language_met:
+            return []
         if "lang" in turn.entities:
             say(dispatcher, "utter_language_set", turn, None if turn.loop else turn.main_buttons)
         else:

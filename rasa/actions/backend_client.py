@@ -88,20 +88,23 @@ class Backend:
         """
         return await self._post("contact", {"message": message})
 
-    async def book(self, channel: str, contact: str | None, safe: dict[str, Any] | None) -> dict[str, Any]:
+    async def book(
+        self, channel: str, contact: str | None, safe: dict[str, Any] | None, interpreter: str | None = None
+    ) -> dict[str, Any]:
         """Book the time that is held. Returns {"label", "channel", "therapist", "receipt"}.
 
         Raises:
             BackendRefused: "hold_expired", with `times`.
             BackendDown.
         """
-        body = {"channel": channel, "contact": contact, "safe": safe}
+        body = {"channel": channel, "contact": contact, "safe": safe, "interpreter": interpreter}
         return await self._post("bookings", body)
 
     async def send_concern(self, concern: dict[str, Any]) -> dict[str, Any]:
         """Hand in a concern. Returns {"receipt", "unit"}.
 
-        `concern`: {"parts": [message id], "about", "now", "contact", "reach", "safe"}.
+        `concern`: {"parts": [message id], "about", "now", "contact", "reach", "safe",
+        "interpreter"}.
 
         Raises:
             BackendDown, BackendRefused.

@@ -270,6 +270,7 @@ class ActionAskBookingOk(Action):
             "label": time.get("label"),
             "therapist": time.get("therapist"),
             "channel": turn.slot("channel"),
+            "interpreter": turn.slot("interpreter"),
         }
         if turn.slot("channel") == "phone":
             _, safe = safe_contact(turn)
@@ -295,7 +296,7 @@ class ActionBook(Action):
             return []
         contact, safe = safe_contact(turn) if turn.slot("channel") == "phone" else (None, None)
         try:
-            booked = await turn.backend.book(turn.slot("channel"), contact, safe)
+            booked = await turn.backend.book(turn.slot("channel"), contact, safe, turn.slot("interpreter"))
         except BackendRefused as refused:
             return self._refused(dispatcher, turn, refused)
         except BackendDown:

@@ -234,7 +234,7 @@ class ActionAskConcernOk(Action):
         summary: dict[str, Any] = {
             "show": "summary",
             "of": "concern",
-            **{name: turn.slot(name) for name in ("parts", "about", "now", "reach")},
+            **{name: turn.slot(name) for name in ("parts", "about", "now", "reach", "interpreter")},
         }
         if turn.slot("reach") == "phone":
             _, safe = safe_contact(turn)
@@ -254,7 +254,7 @@ class ActionSendConcern(Action):
         if not turn.slot("concern_ok"):
             return []
         contact, safe = safe_contact(turn) if turn.slot("reach") == "phone" else (None, None)
-        concern = {name: turn.slot(name) for name in ("parts", "about", "now", "reach")}
+        concern = {name: turn.slot(name) for name in ("parts", "about", "now", "reach", "interpreter")}
         try:
             sent = await turn.backend.send_concern({**concern, "contact": contact, "safe": safe})
         except (BackendDown, BackendRefused):

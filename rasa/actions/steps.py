@@ -134,6 +134,9 @@ class StepForm(FormValidationAction, ABC):
         if filled is not None:
             return filled
         step = self.steps().get(turn.requested or "")
+        if turn.language_met and (turn.requested or "").endswith("_ok"):
+            # What is read back has changed: it is read back once more.
+            return {}
         if step is None or (turn.typed and (is_command(turn) or asks(turn))):
             return None
         return await step(dispatcher, turn)

@@ -130,6 +130,23 @@ class Turn:
             if event.get("event") == "bot"
         }
 
+    @property
+    def language_met(self) -> bool:
+        """Whether this turn has said something about the language, before anything else.
+
+        A card in the person's own language, or that an interpreter is noted: after that, no
+        apology and no "I speak Swedish and English" is needed.
+        """
+        for event in reversed(self._tracker.events or []):
+            if event.get("event") == "user":
+                return False
+            if event.get("event") == "bot":
+                custom = (event.get("data") or {}).get("custom") or {}
+                uttered = (event.get("metadata") or {}).get("utter_action") or ""
+                if custom.get("show") == "tongue" or uttered.startswith("utter_interpreter_"):
+                    return True
+        return False
+
     def answered_already(self, form: str) -> bool:
         """Whether another action than `form` has run since the person wrote.
 

@@ -263,6 +263,38 @@ def _reader_of_age(age: int) -> Reader:
     return Reader("child", "13-17") if age < 18 else Reader("adult", "adult")
 
 
+NO_INTERPRETER = "none"
+ANY_INTERPRETER = "other"
+"""An interpreter is wanted, and nobody has said in which language."""
+
+
+def interpreter_in(text: str) -> str | None:
+    """The language (by code) that `text` asks for an interpreter in.
+
+    `ANY_INTERPRETER` if it names none, `NO_INTERPRETER` if it says that none is wanted, None
+    if it does not speak of interpreters.
+    """
+    lists = words("interpreter")
+    ends = tuple(lists["wish_ends"])
+    if not mentions(text, lists["wish"]) and not any(word.endswith(ends) for word in fold(text).split()):
+        return None
+    if mentions(text, lists["not"]):
+        return NO_INTERPRETER
+    return named_language(text) or ANY_INTERPRETER
+
+
+def named_language(text: str) -> str | None:
+    """The code of the first of the languages in `data/words/interpreter.yml` that `text` names."""
+    lines = words("interpreter")["languages"]
+    return first_line(text, [{code: entry["said"]} for line in lines for code, entry in line.items() if entry["said"]])
+
+
+def language_name(code: str, lang: str) -> str:
+    """What a language is called in `lang`."""
+    known = {code: entry for line in words("interpreter")["languages"] for code, entry in line.items()}
+    return str(known[code]["en" if lang == "en" else "sv"]) if code in known else code
+
+
 def language_of(text: str) -> str | None:
     """ "sv" or "en" if `text` is plainly one and not the other, else None."""
     lists = words("answers")

@@ -384,6 +384,90 @@ def test_a_guess_is_a_title_that_people_can_read() -> None:
     assert all("_" not in button["title"] for button in message["buttons"])
 
 
+ARABIC = "بدي احكي مع حدا عن زوجي"
+
+
+def test_another_language_is_greeted_once_and_noted() -> None:
+    """The card of the language that is written in, and the wish, at the first message and not at the second."""
+    messages, slots, _ = run(answers.ActionNoteReader(), tracker("booking", ARABIC))
+    assert [{"show": "tongue", "tongue": "ar"}] == [message["custom"] for message in messages]
+    assert {"interpreter": "ar", "greeted": ["ar"]} == slots
+    messages, slots, _ = run(answers.ActionNoteReader(), tracker("booking", ARABIC, **slots))
+    assert ([], {}) == (messages, slots)
+    ukrainian = "я хочу записатися на розмову"
+    messages, slots, _ = run(answers.ActionNoteReader(), tracker("booking", ukrainian, greeted=["ar"]))
+    assert {"interpreter": "uk", "greeted": ["ar", "uk"]} == slots
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "heard", "interpreter"),
+    [
+        ("jag behöver arabisk tolk", None, ["interpreter_noted"], "ar"),
+        ("kan jag få en tigrinjatolk", None, ["interpreter_noted"], "ti"),
+        ("i need a somali interpreter", None, ["interpreter_noted"], "so"),
+        ("jag är döv kan jag få teckenspråkstolk", None, ["interpreter_noted"], "sgn"),
+        ("finns det tolk", None, ["interpreter_which"], "other"),
+        ("tigrinja", "other", ["interpreter_noted"], "ti"),
+        ("jag behöver tolk", "ar", [], "ar"),
+        ("jag behöver ingen tolk", "ar", ["interpreter_removed"], None),
+        ("jag är tolk och undrar en sak", None, [], None),
+        ("jag tolkar det som att han dricker", None, [], None),
+        ("min mamma kommer från somalia", None, [], None),
+    ],
+)
+def test_a_wish_for_an_interpreter(text: str, wanted: str | None, heard: list[str], interpreter: str | None) -> None:
+    """In Swedish and English too; the language asked for if it was not said; and it can be taken back."""
+    messages, slots, _ = run(answers.ActionNoteReader(), tracker("out_of_scope", text, interpreter=wanted))
+    assert heard == said(messages)
+    assert interpreter == slots.get("interpreter", wanted)
+
+
+def test_a_story_about_interpreters_is_no_wish() -> None:
+    """What is told in the person's own words to the social services is left as it is."""
+    state = tracker("concern", "de hade ingen tolk", loop="concern_form", requested_slot="words", interpreter="ar")
+    assert ([], {}, []) == run(answers.ActionNoteReader(), state)
+
+
+GREETED = {"event": "bot", "data": {"custom": {"show": "tongue", "tongue": "ar"}}}
+
+
+@pytest.mark.parametrize("intent", ["language", "out_of_scope", "nlu_fallback", "smalltalk__greet"])
+def test_no_apology_after_a_card(intent: str) -> None:
+    """The card has said what there is to say; anything else is answered as usual."""
+    action = {"language": answers.ActionLanguage, "nlu_fallback": answers.ActionNotUnderstood}
+    state = tracker(intent, ARABIC)
+    state.events.append(GREETED)
+    assert ([], {}, []) == run(action.get(intent, answers.ActionAnswer)(), state)
+    state = tracker("addiction__fault", ARABIC)
+    state.events.append(GREETED)
+    assert ["addiction__fault"] == said(run(answers.ActionAnswer(), state)[0])
+
+
+def test_the_wish_goes_with_booking_and_concern(beside: Neighbour) -> None:
+    """In the summary before, and in what is sent."""
+    time = {"slot": "s-1", "label": "i dag kl. 13.00", "therapist": "Anna"}
+    slots = {"time": time, "channel": "chat", "booking_ok": True, "interpreter": "ar"}
+    messages, _, _ = run(booking.ActionAskBookingOk(), tracker("affirm", **slots))
+    assert "ar" == messages[0]["custom"]["rows"]["interpreter"]
+    run(booking.ActionBook(), tracker("affirm", **slots))
+    assert "ar" == beside.requests("bookings")[0]["interpreter"]
+    told = {"parts": ["m-1"], "about": "me", "now": "no", "reach": "code", "concern_ok": True, "interpreter": "so"}
+    messages, _, _ = run(concern.ActionAskConcernOk(), tracker("affirm", **told))
+    assert "so" == messages[0]["custom"]["interpreter"]
+    run(concern.ActionSendConcern(), tracker("affirm", **told))
+    assert "so" == beside.requests("concerns")[0]["interpreter"]
+    assert [] == beside.objections
+
+
+def test_a_summary_is_read_back_again_when_the_interpreter_changes(beside: Neighbour) -> None:
+    """ "No interpreter" at the end changes that, and neither books nor asks what to change."""
+    form = {"loop": "booking_form", "requested_slot": "booking_ok", "channel": "chat", "time": {"slot": "s-1"}}
+    state = tracker("out_of_scope", "ingen tolk tack", **form)
+    state.events.append({"event": "bot", "metadata": {"utter_action": "utter_interpreter_removed"}, "data": {}})
+    filled = asyncio.run(booking.ValidateBookingForm()._filled(CollectingDispatcher(), turn.Turn(state)))
+    assert {} == filled
+
+
 def test_no_file_of_the_contract_is_left_unread() -> None:
     """Every JSON file is an API call with its path."""
     for path in (ROOT / "tests" / "contract").glob("*.json"):
