@@ -72,7 +72,9 @@ class Masker:
         self._words = words
         self.placeholders = tuple(words.placeholders.values())
         streets, digits = _any_of(words.streets), _any_of(words.digits)
-        self._street = re.compile(rf"\b([^\W\d_](?:[^\W\d_]|-)+(?:{streets}))\b(?:\s+\d+(?:[a-z]|\s(?-i:[A-H]))?\b)?", re.IGNORECASE)
+        self._street = re.compile(
+            rf"\b([^\W\d_](?:[^\W\d_]|-)+(?:{streets}))\b(?:\s+\d+(?:[a-z]|\s(?-i:[A-H]))?\b)?", re.IGNORECASE
+        )
         self._spelled = re.compile(rf"\b(?:{digits})(?:[\s,-]+(?:{digits})){{3,}}\b", re.IGNORECASE)
         self._cue = re.compile(rf"\b(?:{_any_of(words.before_names)})\s+({_WORD.pattern})", re.IGNORECASE)
 
