@@ -150,12 +150,12 @@ def test_training_twice_gives_the_same_model(trained: Model) -> None:
 
 
 def test_a_model_comes_back_from_disk_as_it_was(trained: Model, tmp_path: Path) -> None:
-    """Saved and loaded, it gives the same probabilities (kept in half precision); nothing on disk is pickled."""
+    """Saved and loaded, it gives the same probabilities (kept in a byte a weight); nothing on disk is pickled."""
     trained.save(tmp_path)
     loaded = Model.load(tmp_path)
 
     for given in (Letters(), None):
-        assert probabilities(trained, "boka", given) == pytest.approx(probabilities(loaded, "boka", given), abs=0.01)
+        assert probabilities(trained, "boka", given) == pytest.approx(probabilities(loaded, "boka", given), abs=0.02)
     assert {"vocabulary.json", "arrays.npz"} == {path.name for path in tmp_path.iterdir()}
 
 
