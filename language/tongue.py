@@ -189,6 +189,11 @@ def of(text: str, least: int = ENOUGH_WORDS) -> str | None:
     return _tongues().of(text, least)
 
 
+def ready() -> None:
+    """Read the profiles now, so that the first message does not wait for them."""
+    _tongues()
+
+
 @cache
 def _tongues() -> Tongues:
     return Tongues(read(_PROFILE.read_text(encoding="utf-8")))

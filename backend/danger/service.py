@@ -58,6 +58,7 @@ class DangerWatch:
 
     def __init__(self, house: House) -> None:
         self._house = house
+        tongue.ready()
         self._lexicon: Lexicon = load_lexicon(house.settings.content_dir / "danger")
         for name in ("child", "child_danger", "adult_danger", *_SETS.values()):
             if name not in house.helplines.sets():

@@ -19,6 +19,8 @@ from actions.backend_client import BackendDown, BackendRefused
 from actions.turn import SURE, Turn, say, show, show_contacts
 from language import tongue
 
+tongue.ready()
+
 HEARD = ("feelings__", "concern")
 """How the names of intents begin that are somebody telling how it is."""
 
@@ -72,13 +74,14 @@ def note_interpreter(dispatcher: CollectingDispatcher, turn: Turn) -> list[Event
     if not turn.typed:
         return []
     written = tongue.of(turn.typed)
-    if written is None and turn.intent == "language" and turn.confidence >= SURE:
-        named = words.named_language(turn.typed)
-        written = named if named in tongue.TONGUES else None
-    if written is not None and words.interpreter_in(turn.typed) is None:
+    if written is not None:
         return _greeted(dispatcher, turn, written)
-    wish = None if turn.requested in OWN_WORDS else words.interpreter_in(turn.typed)
-    wanted = turn.slot("interpreter")
+    if turn.requested in OWN_WORDS:
+        return []
+    wanted, wish = turn.slot("interpreter"), words.interpreter_in(turn.typed)
+    if wish is None and wanted != words.ANY_INTERPRETER and turn.intent == "language" and turn.confidence >= SURE:
+        named = words.named_language(turn.typed)
+        return _greeted(dispatcher, turn, named) if named in tongue.TONGUES else []
     if wish is None and wanted == words.ANY_INTERPRETER and words.is_short(turn.typed):
         wish = words.named_language(turn.typed)
     if wish is None:

@@ -32,7 +32,7 @@ from typing import Any
 
 import aiohttp
 from jsonschema.validators import validator_for
-from rasa.core.actions.action import RemoteAction
+from rasa.core.actions.action import ActionExtractSlots, RemoteAction
 from rasa.core.agent import Agent
 from rasa.core.channels.channel import InputChannel, OutputChannel, UserMessage
 from rasa.shared.constants import DEFAULT_NLU_FALLBACK_INTENT_NAME
@@ -41,7 +41,7 @@ from rasa.shared.core.constants import (
     USER_INTENT_RESTART,
     USER_INTENT_SESSION_START,
 )
-from rasa.shared.core.events import UserUttered, deserialise_events
+from rasa.shared.core.events import Event, UserUttered, deserialise_events
 from rasa.shared.exceptions import RasaException
 from rasa.utils.endpoints import ClientResponseError, EndpointConfig
 from sanic import Blueprint, Sanic, response
@@ -151,6 +151,18 @@ def _already_checked(_action: RemoteAction, _result: Any) -> bool:
 
 
 RemoteAction._validate_action_result = _already_checked
+
+
+async def _everything(_action: ActionExtractSlots, events: list[Event], *_: Any) -> list[Event]:
+    """Stands for Rasa's validation of slots that were just filled; there is none in the domain.
+
+    Rasa's own would then throw away what was said meanwhile, and `action_note_reader` shows a
+    card to whoever writes in another language there, before anything else is answered.
+    """
+    return events
+
+
+ActionExtractSlots._execute_validation_action = _everything
 
 
 class Collected(OutputChannel):
