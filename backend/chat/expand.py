@@ -84,8 +84,10 @@ class Expander:
             (card.buttons.sv, '/language{"lang":"sv"}'),
             (card.buttons.en, '/language{"lang":"en"}'),
         )
-        written = {"lang": code, "dir": card.direction}
-        return Say("contacts", "language", card.greeting, {**(numbers.card or {}), **written}, choices)
+        # What the lines say of themselves is in Swedish or English: name and number are enough here.
+        lines = [{**line, "note": "", "url": None} for line in (numbers.card or {})["lines"]]
+        written = {"lines": lines, "lang": code, "dir": card.direction}
+        return Say("contacts", "language", card.greeting, written, choices)
 
     async def _utterance(self, said: Utterance, turn: Turn, chat: OpenChat, topic: str) -> Say | None:
         directive = said.custom or {}
