@@ -51,10 +51,20 @@ _MESSAGE = {
             "type": "array",
             "items": {
                 "type": "object",
-                "properties": {"id": {"type": "string"}, "title": {"type": "string"}},
+                "properties": {
+                    "id": {"type": "string"},
+                    "title": {"type": "string"},
+                    "lang": {"type": "string", "description": "Only where the title is not in the chat's language"},
+                },
             },
         },
-        "card": {"type": "object"},
+        "card": {
+            "type": "object",
+            "properties": {
+                "lang": {"type": "string", "description": "Only where the text is not in the chat's language"},
+                "dir": {"type": "string", "enum": ["ltr", "rtl"], "description": "How such a text is written"},
+            },
+        },
     },
 }  # fmt: skip
 _MESSAGES = {
