@@ -13,6 +13,7 @@ from sanic import Sanic
 from sanic.config import Config
 from sanic_ext import Extend
 
+from backend.alerts.service import AlertDesk
 from backend.booking import views as booking_views
 from backend.booking.service import BookingDesk
 from backend.chat import pages as chat_pages
@@ -124,9 +125,11 @@ def _register_features(app: Sanic, house: House) -> None:
     chat_pages.setup(app, house, desk)
     help_page.setup(app, house)
     demo.setup(app)
-    staff_views.setup(app, house, booking, concerns, learning)
+    alerts = AlertDesk(house)
+    staff_views.setup(app, house, booking, concerns, learning, alerts)
     every(app, "holds", HOUSEKEEPING_SECONDS, booking.release_expired)
     every(app, "purge", HOUSEKEEPING_SECONDS, booking.purge)
+    every(app, "alerts", HOUSEKEEPING_SECONDS, alerts.purge)
     every(app, "misunderstood", HOUSEKEEPING_SECONDS, learning.purge)
     every(app, "codes", HOUSEKEEPING_SECONDS, returning.forget)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -304,6 +304,12 @@ def readable_by(staff: StaffMember) -> sa.Select[Booking, str, str | None]:
         .join(Therapist, Therapist.staff_id == Booking.therapist_id)
         .where(allowed, Booking.state == BOOKED)
     )
+
+
+def readable_of(session: Session, staff: StaffMember, booking_ids: Collection[str]) -> set[str]:
+    """Those of the bookings that this person may know of."""
+    query = readable_by(staff).where(Booking.id.in_(booking_ids)).with_only_columns(Booking.id)
+    return set(session.scalars(query))
 
 
 def purge(session: Session, ended_before: datetime, let_go_before: datetime, limit: int) -> int:

@@ -17,6 +17,8 @@ import msgspec
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from backend.alerts import service as alerts
+from backend.alerts.service import AlertDesk
 from backend.booking import repository, rules
 from backend.booking.rules import Terms
 from backend.booking.tables import BOOKED, CANCELLED, HELD, Booking, Therapist, WorkingHours
@@ -80,7 +82,8 @@ class Held:
 class Details:
     """What the person adds when confirming. ``phone`` is required for a phone talk and otherwise not kept.
 
-    ``interpreter`` is a language's code in ``interpreters.yml``, or None.
+    ``interpreter`` is a language's code in ``interpreters.yml``, or None. ``danger_level`` and
+    ``danger_category`` say what the person's own words here may mean.
     """
 
     channel: str
@@ -91,6 +94,8 @@ class Details:
     leave_message: LeaveMessage | None = None
     note: str | None = None
     interpreter: str | None = None
+    danger_level: str | None = None
+    danger_category: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +188,7 @@ class BookingDesk:
         )
         self._closed = ClosedDays(house.municipality).closed
         self._cutoff = time.fromisoformat(settings.cutoff)
+        self._alerts = AlertDesk(house)
 
     @property
     def enabled(self) -> bool:
@@ -317,6 +323,7 @@ class BookingDesk:
             codes.issue(session, self._house.vault, code, receipt, "booking", booking.id, now)
             audit.record(session, now, Tag.BOOKING_CONFIRMED, booking.id)
             self._notify(session, therapist, now)
+            self._ring(session, booking.id, details, therapist, now)
             return Confirmed(
                 booking.id,
                 booking.start_at,
@@ -505,6 +512,12 @@ class BookingDesk:
 
         return await self._db.write(work)
 
+    async def readable(self, staff: StaffMember, booking_ids: Collection[str]) -> set[str]:
+        """Those of the bookings that ``staff`` may open."""
+        if not booking_ids:
+            return set()
+        return await self._db.read(lambda session: repository.readable_of(session, staff, booking_ids))
+
     def _promised(self, now: datetime) -> date:
         """Today before the cut-off of an open day, else the next open day."""
         local = to_local(now)
@@ -690,6 +703,26 @@ class BookingDesk:
             phrases.say("booking_mail.subject"),
             phrases.say("booking_mail.body", None, url=f"{self._house.settings.public_url}/personal"),
         )
+
+    def _ring(
+        self,
+        session: Session,
+        booking_id: str,
+        details: Details,
+        therapist: repository.Colleague,
+        now: datetime,
+    ) -> None:
+        if details.danger_level is None:
+            return
+        danger = alerts.Danger(
+            details.danger_level,
+            details.danger_category or "",
+            "booking",
+            subject=booking_id,
+            unit=therapist.unit,
+            staff_id=therapist.id,
+        )
+        self._alerts.ring(session, danger, now)
 
     def _confirmed(self, session: Session, booking: repository.Owned) -> Confirmed:
         assert booking.channel is not None and booking.receipt is not None

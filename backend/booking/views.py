@@ -266,6 +266,9 @@ class _Pages:
         errors, details = self._checked(draft)
         try:
             if not errors:
+                card = await self._card(draft)
+                if card is not None:
+                    details = replace(details, danger_level=card.level, danger_category=card.category)
                 booked = await self._desk.confirm(draft.holder, details, slot=draft.slot or None)
                 return await self.done(request, draft, booked)
             status = 422

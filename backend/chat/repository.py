@@ -17,6 +17,7 @@ from backend.chat.tables import Chat, ChatMessage
 from backend.core.errors import ChatExpired, KeyReused
 from backend.core.reader import Reader
 from backend.core.vault import Vault, new_id
+from backend.danger.rules import key_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,21 +257,23 @@ def visitor_body(session: Session, vault: Vault, chat: OpenChat, message_id: str
     return None if row is None else _body(vault, chat, row)
 
 
-def worst_danger(session: Session, chat_id: str, corrected: frozenset[str]) -> Danger | None:
-    """The most serious danger noted in a chat that the person has not corrected, or None."""
-    row = session.scalars(
+def worst_danger(
+    session: Session, chat_id: str, corrected: frozenset[str], *, since: datetime | None = None
+) -> Danger | None:
+    """The most serious danger noted in a chat, or in it since a moment, that the person has not corrected, or None."""
+    rows = session.scalars(
         sa.select(ChatMessage)
         .where(
             ChatMessage.chat_id == chat_id,
             ChatMessage.danger_level.is_not(None),
-            ChatMessage.danger_rule.not_in(corrected or {""}),
+            ChatMessage.at >= since if since is not None else sa.true(),
         )
         .order_by(ChatMessage.danger_level, ChatMessage.seq)
-        .limit(1)
-    ).first()
-    if row is None:
-        return None
-    return Danger(row.danger_level or "", row.danger_category or "", row.danger_rule or "")
+    )
+    for row in rows:
+        if key_of(row.danger_rule or "") not in corrected:
+            return Danger(row.danger_level or "", row.danger_category or "", row.danger_rule or "")
+    return None
 
 
 def had_danger(session: Session, chat: OpenChat) -> bool:

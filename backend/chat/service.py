@@ -24,6 +24,8 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from sqlalchemy.orm import Session
 
+from backend.alerts import service as alerts
+from backend.alerts.service import AlertDesk
 from backend.booking.service import BookingDesk
 from backend.chat import repository
 from backend.chat.assistant import Assistant, AssistantDown, Reply, State
@@ -31,12 +33,13 @@ from backend.chat.expand import Expander, taken_for
 from backend.chat.misses import missed
 from backend.chat.repository import Danger, OpenChat, Say
 from backend.chat.turns import Turn, Turns
-from backend.core import audit, codes, outbox
+from backend.core import audit, codes
 from backend.core.errors import ChatExpired, DomainError, MalformedRequest, TooMany, UnknownChoice
 from backend.core.house import House
 from backend.core.reader import READERS, Reader
 from backend.core.text import clean
 from backend.core.vault import Vault
+from backend.danger.rules import key_of
 from backend.danger.service import Card, DangerWatch
 from backend.improving.service import Learning, Missed
 from backend.returning.service import BookingSeen, Returning
@@ -101,6 +104,7 @@ class ChatDesk:
         self._returning = returning
         self._expander = expander
         self._learning = learning
+        self._alerts = AlertDesk(house)
         self._idle = timedelta(hours=house.municipality.retention.chat_idle_hours)
         self._queues: dict[str, tuple[asyncio.Lock, int]] = {}
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
@@ -393,11 +397,11 @@ class ChatDesk:
             key = "code.cancelled" if cancelled else "code.already_cancelled"
             says = [Say("text", "booking_manage", say(key, reader))]
         elif name == "safe" and arguments[0] != "no":
-            category, lang = (*arguments[1:], "", "")[:2]
-            card = self._watch.emergency(category.strip("-"), reader, lang or None)
-            says = [self._danger(card, chat, message_id)]
+            category, lang, about = (argument.strip("-") for argument in (*arguments[1:], "", "", "")[:3])
+            card = self._watch.emergency(category, reader, lang or None)
+            says = [self._danger(card, chat, about or message_id)]
         elif name == "safe":
-            says = [self._not_now(chat, arguments[2] if len(arguments) > 2 else None)]
+            says = [self._not_now(chat, arguments[2].strip("-") or None if len(arguments) > 2 else None)]
         elif name == "mistaken":
             return await self._mistaken(chat, message_id, arguments[0])
         else:
@@ -411,8 +415,9 @@ class ChatDesk:
         def correct(session: Session) -> dict[str, Any] | None:
             danger = repository.danger_of(session, chat, about)
             if danger is not None:
-                repository.keep_place(session, self._house.vault, chat, corrected=danger.rule)
+                repository.keep_place(session, self._house.vault, chat, corrected=key_of(danger.rule))
                 audit.record(session, now, audit.Tag.DANGER_CORRECTED, chat.id, detail=danger.rule)
+                self._take_back(session, chat, chat.corrected | {key_of(danger.rule)})
             return repository.visitor_body(session, self._house.vault, chat, about)
 
         body = await self._house.db.write(correct)
@@ -424,6 +429,15 @@ class ChatDesk:
         except _Unanswered as unanswered:
             return await self._keep(chat, message_id, [sorry, *unanswered.says], None)
         return await self._keep(chat, message_id, [sorry, *says], reply)
+
+    def _take_back(self, session: Session, chat: OpenChat, corrected: frozenset[str]) -> None:
+        """Nothing rings for the chat any more, unless there is danger behind the alert that still stands."""
+        since = self._alerts.since(session, chat.id)
+        if since is None:
+            return
+        left = repository.worst_danger(session, chat.id, corrected, since=since)
+        if left is None or left.level == "A2":
+            self._alerts.take_back(session, chat.id)
 
     def _not_now(self, chat: OpenChat, lang: str | None) -> Say:
         """What follows when somebody is in no danger now."""
@@ -439,7 +453,7 @@ class ChatDesk:
         buttons = self._house.tongues.card(card.lang).buttons if card.lang else None
         mistaken = ((buttons.mistaken if buttons else say("emergency.mistaken", reader), f"!mistaken {message_id}"),)
         if card.kind == "safety_check":
-            about = f"{card.category or '-'} {card.lang or ''}".rstrip()
+            about = f"{card.category or '-'} {card.lang or '-'} {message_id}"
             answers = tuple(
                 (getattr(buttons, word) if buttons else say(f"common.{word}", reader), f"!safe {word} {about}")
                 for word in ("yes", "no", "unsure")
@@ -448,9 +462,11 @@ class ChatDesk:
         ways_on = self._ways_on(chat, card.lang)
         if card.kind == "serious":
             return Say("contacts", "concern", card.text, card.as_json(), ways_on)
-        still_here = not reader.grown_up and card.lang is None
-        text = f"{card.text} {say('emergency.still_here', reader)}" if still_here else card.text
-        return Say("emergency", "emergency", text, card.as_json(), ways_on + mistaken)
+        told = card.lang is None and self._alerts.told_now()
+        parts = [card.text, say("emergency.told", reader) if told else card.unread]
+        if not reader.grown_up and card.lang is None:
+            parts.append(say("emergency.still_here", reader))
+        return Say("emergency", "emergency", " ".join(parts), card.as_json(), ways_on + mistaken)
 
     def _ways_on(self, chat: OpenChat, lang: str | None = None) -> tuple[tuple[str, str], ...]:
         """A person to talk to, or a place to tell; in the middle of a form the open question stands instead."""
@@ -475,7 +491,7 @@ class ChatDesk:
 
     async def _look_for_danger(self, chat: OpenChat, text: str, earlier: Sequence[str]) -> Card | None:
         found = await asyncio.to_thread(self._watch.assess, text, earlier, chat.reader.lang)
-        if found.level is None or found.rule in chat.corrected:
+        if found.level is None or found.key in chat.corrected:
             return None
         lang = await asyncio.to_thread(self._watch.tongue, text, found)
         return self._watch.card(found, chat.reader, lang)
@@ -493,16 +509,16 @@ class ChatDesk:
         now = self._house.clock.now()
         body = {"text": shown, "action": action, "typed": typed}
         danger = None if card is None else Danger(card.level, card.category, card.rule)
-        on_call = self._house.municipality.on_call.danger_mailbox
+        told = _told(card, action)
 
         def store(session: Session) -> repository.Accepted:
             accepted = repository.accept(session, self._house.vault, chat, body, key, now, danger)
             if card is not None and not accepted.answered:
                 audit.record(session, now, audit.Tag.DANGER_SHOWN, chat.id, detail=f"{card.level} {card.rule}")
                 self._learning.forget(session, repository.visitor_ids(session, chat))
-                if card.kind == "emergency":
-                    say = self._house.phrases.say
-                    outbox.post(session, now, on_call, say("mail.event_subject"), say("mail.danger_body"))
+            if told is not None and not accepted.answered:
+                level, category = told
+                self._alerts.ring(session, alerts.Danger(level, category, "chat", chat_id=chat.id), now)
             about = repository.asked_about(session, chat, choice) if choice and action.startswith("/") else None
             if about is not None:
                 self._learning.picked(session, about, action[1:])
@@ -618,6 +634,14 @@ class _Unanswered(Exception):
     def __init__(self, says: list[Say]) -> None:
         super().__init__()
         self.says = says
+
+
+def _told(card: Card | None, action: str) -> tuple[str, str] | None:
+    """Level and category of danger in a message; "yes" or "don't know" to whether it is now is danger for life."""
+    if card is not None:
+        return card.level, card.category
+    name, answer, category = (*action.split(), "", "", "")[:3]
+    return ("A0", category.strip("-")) if name == "!safe" and answer != "no" else None
 
 
 def _command(action: str) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -65,6 +65,12 @@ def find_known(session: Session, staff: StaffMember, concern_id: str) -> Concern
 def find_openable(session: Session, staff: StaffMember, concern_id: str) -> Concern | None:
     """The concern if ``staff`` may read its words."""
     return session.scalar(openable_by(staff).where(Concern.id == concern_id))
+
+
+def openable_of(session: Session, staff: StaffMember, concern_ids: Collection[str]) -> set[str]:
+    """Those of the concerns whose words ``staff`` may read."""
+    query = openable_by(staff).where(Concern.id.in_(concern_ids)).with_only_columns(Concern.id)
+    return set(session.scalars(query))
 
 
 def hold_openable(session: Session, staff: StaffMember, concern_id: str) -> Concern | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -13,6 +13,8 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from backend.alerts import service as alerts
+from backend.alerts.service import AlertDesk
 from backend.concerns import repository, rules
 from backend.concerns.repository import AT_MOST
 from backend.concerns.routing import load_routing
@@ -191,6 +193,7 @@ class ConcernDesk:
         self._house = house
         self._rules = load_routing(house.settings.content_dir, {unit.id for unit in house.municipality.units})
         self._days = ClosedDays(house.municipality)
+        self._alerts = AlertDesk(house)
         self._code_lasts = timedelta(hours=house.municipality.retention.code_hours)
 
     async def receive(self, intake: Intake) -> Received:
@@ -250,6 +253,12 @@ class ConcernDesk:
 
         return await self._house.db.write(open_it)
 
+    async def openable(self, staff: StaffMember, concern_ids: Collection[str]) -> set[str]:
+        """Those of the concerns that ``staff`` may open now."""
+        if not concern_ids:
+            return set()
+        return await self._house.db.read(lambda session: repository.openable_of(session, staff, concern_ids))
+
     async def accept(self, staff: StaffMember, concern_id: str) -> None:
         """Make ``staff`` the one who takes it. Raises `NotFound`, or `Conflict` when somebody was first."""
 
@@ -308,6 +317,7 @@ class ConcernDesk:
         codes.issue(session, self._house.vault, code, concern.receipt, "concern", concern.id, now)
         audit.record(session, now, Tag.CONCERN_RECEIVED, concern.id, detail=concern.rule_id)
         self._notify(session, concern)
+        self._ring(session, concern)
         return Received(concern.id, self._unit_name(concern.unit), concern.receipt, code.words)
 
     def _new_concern(self, intake: Intake, key: str | None, body: str) -> Concern:
@@ -370,6 +380,19 @@ class ConcernDesk:
             say("concern_mail.subject"),
             say("concern_mail.body", None, link=f"{self._house.settings.public_url}/personal"),
         )
+
+    def _ring(self, session: Session, concern: Concern) -> None:
+        if concern.danger_level is None:
+            return
+        danger = alerts.Danger(
+            concern.danger_level,
+            concern.danger_category or "",
+            "concern",
+            chat_id=concern.chat_id,
+            subject=concern.id,
+            unit=concern.unit,
+        )
+        self._alerts.ring(session, danger, concern.received_at)
 
     def _opened(self, session: Session, concern: Concern, staff: StaffMember) -> OpenedConcern:
         def unseal(column: str, sealed: bytes | None) -> str | None:

@@ -28,6 +28,7 @@ class Tag(StrEnum):
     CONCERN_READ = "staff:concern:read"
     CONCERN_ACCEPTED = "staff:concern:accepted"
     CONCERN_ANSWERED = "staff:concern:answered"
+    ALERT_ACKNOWLEDGED = "staff:alert:acknowledged"
     CODE_USED = "code:code:used"
     CODE_MISSED = "code:code:missed"
     MISUNDERSTOOD_LABELLED = "staff:misunderstood:labelled"

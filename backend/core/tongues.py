@@ -35,11 +35,15 @@ class Buttons(Strict, frozen=True):
 
 
 class Emergency(Strict, frozen=True):
-    """What is said when there is danger now; ``fire`` to everybody in a house that burns."""
+    """What is said when there is danger now; ``fire`` to everybody in a house that burns.
+
+    ``unread`` follows each of them: no person reads this now.
+    """
 
     child: str
     adult: str
     fire: str
+    unread: str
 
 
 class SafetyCheck(Strict, frozen=True):

@@ -85,8 +85,12 @@ class StaffDoor:
         await self._house.db.write(lambda session: self._begin(session, member.id, token))
         return token
 
-    async def who(self, token: str | None) -> StaffMember:
-        """The person behind a cookie, checked anew on every request. Raises `NotLoggedIn`."""
+    async def who(self, token: str | None, *, by_hand: bool = True) -> StaffMember:
+        """The person behind a cookie, checked anew on every request. Raises `NotLoggedIn`.
+
+        What a page asks for by itself (``by_hand`` False) is no sign that somebody is there, and
+        keeps nobody logged in.
+        """
         if not token or len(token) > 100:
             raise NotLoggedIn
         digest = _digest(token)
@@ -94,7 +98,7 @@ class StaffDoor:
         now = self._house.clock.now()
         if found is None or not is_alive(found[0].created_at, found[0].seen_at, now):
             raise NotLoggedIn
-        if now - found[0].seen_at >= NOTE_AFTER:
+        if by_hand and now - found[0].seen_at >= NOTE_AFTER:
             await self._house.db.write(lambda session: repository.note_use(session, digest, now))
         return found[1]
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from sanic import Blueprint, HTTPResponse, Request, Sanic, redirect
 
+from backend.alerts.service import AlertDesk
 from backend.booking.service import BookingDesk
 from backend.concerns.service import ConcernDesk
 from backend.core.clock import to_local
@@ -22,7 +23,8 @@ from backend.core.house import House
 from backend.core.people import StaffMember
 from backend.core.schedule import every
 from backend.improving.service import Learning
-from backend.staff import understanding
+from backend.staff import alarms, understanding
+from backend.staff.alarms import Alarms
 from backend.staff.service import StaffDoor
 from backend.staff.words import StaffWords
 from backend.web.render import page
@@ -35,13 +37,16 @@ _ID = "([0-9a-f]{24})"
 View = Callable[..., Awaitable[HTTPResponse]]
 
 
-def setup(app: Sanic, house: House, booking: BookingDesk, concerns: ConcernDesk, learning: Learning) -> None:
+def setup(
+    app: Sanic, house: House, booking: BookingDesk, concerns: ConcernDesk, learning: Learning, alerts: AlertDesk
+) -> None:
     """Register the pages on ``app``."""
     door = StaffDoor(house)
     words = StaffWords(house)
     days = ClosedDays(house.municipality)
     bp = Blueprint("staff", url_prefix=HOME)
     cookie = "__Host-koll" if house.settings.https else "koll_staff"
+    ringing = Alarms(alerts, booking, concerns)
 
     def today() -> date:
         return to_local(house.clock.now()).date()
@@ -55,6 +60,7 @@ def setup(app: Sanic, house: House, booking: BookingDesk, concerns: ConcernDesk,
             "w": words,
             "now": house.clock.now(),
             "may_learn": staff is not None and learning.open_to(staff),
+            "alarms": await ringing.banner(staff) if staff is not None else None,
         }
         return await page(request, f"staff/{template}.html", status=status, **shared, **more)
 
@@ -78,7 +84,7 @@ def setup(app: Sanic, house: House, booking: BookingDesk, concerns: ConcernDesk,
             try:
                 return await view(request, staff, **arguments)
             except NotFound:
-                return await show(request, "not_found", staff, status=404)
+                return await show(request, "not_found", staff, status=404, back=HOME)
 
         return guarded
 
@@ -162,7 +168,11 @@ def setup(app: Sanic, house: House, booking: BookingDesk, concerns: ConcernDesk,
             return await show(request, "concern", staff, error.status, concern=opened, draft=text, error=message)
         return redirect(f"{HOME}/oro/{concern_id}#answers", status=303)
 
+    async def polling(request: Request) -> StaffMember:
+        return await door.who(request.cookies.get(cookie), by_hand=False)
+
     understanding.setup(bp, learning, words, known, show)
+    alarms.setup(bp, ringing, words, known, polling, show)
     app.blueprint(bp)
     every(app, "staff sessions", 300, door.forget_ended)
 

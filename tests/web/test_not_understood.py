@@ -326,7 +326,7 @@ def test_staff_label_and_take_away(town: Town, login: str) -> None:
     assert [html.escape("inget att lära av"), MARKUP] == [
         html.unescape(one) for one in re.findall(r'<div class="words"[^>]*>(.*?)</div>', page)
     ]
-    assert "<b>" not in page and "<script" not in page
+    assert "<b>" not in page and "<script>" not in page
     shown = html.unescape(page)
     assert "Boka tid med någon, 31 %; Vad soc gör och vad som händer sen, 29 %" in shown
     assert "Personen valde sedan: Vad soc gör och vad som händer sen" in shown

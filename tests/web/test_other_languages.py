@@ -82,13 +82,14 @@ def test_danger_is_answered_in_the_language_it_is_told_in(served: Served, tongue
     assert message["kind"] in ("emergency", "safety_check")
     assert "112" == message["card"]["lines"][0]["number"]
     assert (lang, card.direction) == (message["card"]["lang"], message["card"]["dir"])
-    texts = {"emergency": card.emergency.child, "safety_check": card.safety_check.child}
+    emergency = f"{card.emergency.child} {card.emergency.unread}"
+    texts = {"emergency": emergency, "safety_check": card.safety_check.child}
     assert texts[message["kind"]] == message["text"]
     assert {choice["lang"] for choice in message["choices"]} == {lang}
     if message["kind"] == "safety_check":
         assert card.safety_check.not_now == choose(client, message, card.buttons.no)[0]["text"]
         answered = choose(client, message, card.buttons.unsure)[0]
-        assert ("emergency", card.emergency.child) == (answered["kind"], answered["text"])
+        assert ("emergency", emergency) == (answered["kind"], answered["text"])
 
 
 def test_danger_in_swedish_is_answered_in_swedish(served: Served) -> None:

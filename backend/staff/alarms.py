@@ -1,0 +1,128 @@
+"""Alerts in the staff app: a banner on every page, a small address that pages ask for it, the button, the list."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sanic import Blueprint, HTTPResponse, Request, redirect
+
+from backend.alerts.service import AlertDesk, AlertRow
+from backend.booking.service import BookingDesk
+from backend.concerns.service import ConcernDesk
+from backend.core.errors import Conflict, NotLoggedIn
+from backend.core.people import StaffMember
+from backend.staff.words import StaffWords
+from backend.web.render import page
+
+PATH = "/personal/larm"
+_ID = "([0-9a-f]{24})"
+_OWN_PAGE = re.compile(r"/personal(/(oro|tid)/[0-9a-f]{24}|/forsta|/larm)?")
+
+View = Callable[..., Awaitable[HTTPResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """An alert as one member of staff sees it. ``link`` leads to its booking or concern, if they may open that."""
+
+    row: AlertRow
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ringing:
+    """What the banner shows, by urgency; ``more`` is how many ring beyond those, ``count`` how many in all."""
+
+    urgent: list[Alarm]
+    others: list[Alarm]
+    settled: list[Alarm]
+    more: int
+    count: int
+
+
+class Alarms:
+    """Alerts with links for whoever may follow them."""
+
+    def __init__(self, alerts: AlertDesk, booking: BookingDesk, concerns: ConcernDesk) -> None:
+        self._alerts = alerts
+        self._booking = booking
+        self._concerns = concerns
+        self.days = alerts.days
+        self.acknowledge = alerts.acknowledge
+
+    async def banner(self, staff: StaffMember) -> Ringing | None:
+        """What rings for ``staff``, or None for whom there are no alerts."""
+        if not self._alerts.open_to(staff):
+            return None
+        found = await self._alerts.banner(staff)
+        alarms = await self._linked(staff, found.rows)
+        ringing = [alarm for alarm in alarms if alarm.row.ringing]
+        return Ringing(
+            [alarm for alarm in ringing if alarm.row.level == "A0"],
+            [alarm for alarm in ringing if alarm.row.level != "A0"],
+            [alarm for alarm in alarms if not alarm.row.ringing],
+            found.ringing - len(ringing),
+            found.ringing,
+        )
+
+    async def recent(self, staff: StaffMember) -> list[Alarm]:
+        """All that are kept. Raises `NotFound`."""
+        return await self._linked(staff, await self._alerts.recent(staff))
+
+    async def one(self, staff: StaffMember, alert_id: str) -> Alarm:
+        """One as it stands now. Raises `NotFound`."""
+        return (await self._linked(staff, [await self._alerts.one(staff, alert_id)]))[0]
+
+    async def _linked(self, staff: StaffMember, rows: Sequence[AlertRow]) -> list[Alarm]:
+        def ids(source: str) -> set[str]:
+            return {row.subject for row in rows if row.source == source and row.subject is not None}
+
+        concerns = await self._concerns.openable(staff, ids("concern"))
+        talks = await self._booking.readable(staff, ids("booking"))
+        links = {each: f"/personal/oro/{each}" for each in concerns} | {each: f"/personal/tid/{each}" for each in talks}
+        return [Alarm(row, links.get(row.subject or "", "")) for row in rows]
+
+
+def setup(
+    bp: Blueprint,
+    alarms: Alarms,
+    words: StaffWords,
+    known: Callable[[View], View],
+    polling: Callable[[Request], Awaitable[StaffMember]],
+    show: View,
+) -> None:
+    """Register the pages on the staff blueprint.
+
+    ``known`` guards a view, ``polling`` tells who asks without counting it as use, ``show`` renders a staff page.
+    """
+
+    @bp.get("/larm")
+    @known
+    async def listed(request: Request, staff: StaffMember) -> HTTPResponse:
+        return await show(request, "alarms", staff, recent=await alarms.recent(staff), days=alarms.days)
+
+    @bp.get("/larm/nu")
+    async def now(request: Request) -> HTTPResponse:
+        """The banner alone, for a page that is open; 401 once nobody is logged in, so that it stops asking."""
+        try:
+            staff = await polling(request)
+        except NotLoggedIn:
+            return HTTPResponse(status=401)
+        ringing = await alarms.banner(staff)
+        if ringing is None:
+            return HTTPResponse(status=404)
+        return await page(request, "staff/_alarms.html", alarms=ringing, staff=staff, w=words)
+
+    @bp.post(f"/larm/<alert_id:{_ID}>/sett")
+    @known
+    async def seen(request: Request, staff: StaffMember, alert_id: str) -> HTTPResponse:
+        form: Any = request.form or {}
+        back = form.get("back") or ""
+        try:
+            await alarms.acknowledge(staff, alert_id, form.get("level") or "")
+        except Conflict:
+            return await show(request, "alarm_taken", staff, 409, alarm=await alarms.one(staff, alert_id))
+        return redirect(back if _OWN_PAGE.fullmatch(back) else PATH, status=303)
