@@ -111,6 +111,12 @@ def create_app(
 def _register_features(app: Sanic, house: House) -> None:
     """Features in the order in which they may know of each other."""
     watch = DangerWatch(house)
+
+    @app.after_server_start
+    async def listen(app: Sanic) -> None:
+        # Not before the server: the first page must not wait for what the rules can do without.
+        app.add_task(asyncio.to_thread(watch.listen))
+
     booking = BookingDesk(house)
     concerns = ConcernDesk(house)
     booking_views.setup(app, house, booking, watch)

@@ -29,6 +29,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -109,8 +110,8 @@ class Weights:
 
     sparse: np.ndarray
     """float32, shape (features, labels)."""
-    dense: np.ndarray | None
-    """float32, shape (landmarks, labels), or None for the set without embedding."""
+    dense: np.ndarray
+    """float32, shape (landmarks, labels); no landmarks for the set without embedding."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ class Model:
             "vocabulary": sorted(self.vocabulary, key=self.vocabulary.__getitem__),
         }
         (directory / _VOCABULARY).write_text(json.dumps(words, ensure_ascii=False), encoding="utf-8")
-        arrays = {"idf": self.idf} | _packed("words_only_sparse", self.words_only.sparse)
+        arrays: dict[str, Any] = {"idf": self.idf} | _packed("words_only_sparse", self.words_only.sparse)
         if self.with_vectors is not None and self.landmarks is not None:
             arrays |= {
                 "probe": self.probe,
@@ -194,7 +195,7 @@ class Model:
                 labels=tuple(words["labels"]),
                 vocabulary={feature: i for i, feature in enumerate(words["vocabulary"])},
                 idf=arrays["idf"],
-                words_only=Weights(_unpacked(arrays, "words_only_sparse"), None),
+                words_only=Weights(_unpacked(arrays, "words_only_sparse"), np.zeros((0, len(words["labels"])), np.float32)),
                 with_vectors=with_vectors,
                 landmarks=landmarks,
                 embedding_name=words["embedding"],
@@ -209,7 +210,8 @@ def _packed(name: str, weights: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _unpacked(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-    return arrays[name].astype(np.float32) * arrays[f"{name}_step"]
+    weights: np.ndarray = arrays[name].astype(np.float32) * arrays[f"{name}_step"]
+    return weights
 
 
 def weigh(counts: Counter[str], vocabulary: dict[str, int], idf: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

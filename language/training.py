@@ -76,7 +76,7 @@ def fit(
         return np.asarray(sparse @ (sparse.T @ found)) * np.float32(WORD_WEIGHT)
 
     started = time.monotonic()
-    words_only = Weights(_folded(sparse, _solve(by_words, wanted)), None)
+    words_only = Weights(_folded(sparse, _solve(by_words, wanted)), np.zeros((0, len(names)), np.float32))
     logger.info("fitted words and letters: %.1f s", time.monotonic() - started)
 
     with_vectors = chosen = None
@@ -163,28 +163,28 @@ def _folded(sparse: csr_matrix, found: np.ndarray) -> np.ndarray:
 def _nystroem(landmarks: np.ndarray) -> np.ndarray:
     """The inverse square root of the landmarks' own likeness."""
     values, directions = np.linalg.eigh(likeness(landmarks, landmarks).astype(np.float64))
-    return (directions / np.sqrt(np.maximum(values, 1e-6))).astype(np.float32)
+    return np.asarray(directions / np.sqrt(np.maximum(values, 1e-6)), dtype=np.float32)
 
 
 class VectorStore:
     """Vectors of texts in files, so that no text is embedded twice. Files that are not there are empty."""
 
     def __init__(self, files: Sequence[Path] = ()) -> None:
-        self._known: dict[str, np.ndarray] = {}
-        self._used: dict[str, np.ndarray] = {}
+        self._known: dict[int, np.ndarray] = {}
+        self._used: dict[int, np.ndarray] = {}
         for file in files:
             if file.is_file():
                 with np.load(file, allow_pickle=False) as kept:
                     self._known.update(zip(kept["keys"].tolist(), kept["vectors"], strict=True))
 
-    def get(self, key: str) -> np.ndarray | None:
+    def get(self, key: int) -> np.ndarray | None:
         """The shortened vector kept under a key, or None."""
         found = self._known.get(key)
         if found is not None:
             self._used[key] = found
         return found
 
-    def put(self, key: str, vector: np.ndarray) -> None:
+    def put(self, key: int, vector: np.ndarray) -> None:
         """Keep a shortened vector."""
         self._known[key] = self._used[key] = vector
 
@@ -192,19 +192,19 @@ class VectorStore:
         """Write what was used since the store was opened: a text that was deleted leaves the file too."""
         path.parent.mkdir(parents=True, exist_ok=True)
         keys = sorted(self._used)
-        np.savez(path, keys=np.array(keys), vectors=np.vstack([self._used[key] for key in keys]))
+        np.savez(path, keys=np.array(keys, dtype=np.uint64), vectors=np.vstack([self._used[key] for key in keys]))
 
 
-def key_of(tidied: str, embedding_name: str) -> str:
-    """What a text's vector is kept under."""
-    return blake2b(f"{embedding_name}\0{tidied}".encode(), digest_size=8).hexdigest()
+def key_of(tidied: str, embedding_name: str) -> int:
+    """What a text's vector is kept under: 64 bits."""
+    return int.from_bytes(blake2b(f"{embedding_name}\0{tidied}".encode(), digest_size=8).digest(), "big")
 
 
 def vectors_of(tidied: Sequence[str], embedding: Embedding, store: VectorStore | None = None) -> np.ndarray:
     """Shortened vectors of tidied texts, int8, shape (len(tidied), dimension)."""
     keys = [key_of(text, embedding.name) for text in tidied]
-    known = {key: None if store is None else store.get(key) for key in keys}
-    missing = {key: text for key, text in zip(keys, tidied, strict=True) if known[key] is None}
+    known = {key: found for key in keys if store is not None and (found := store.get(key)) is not None}
+    missing = {key: text for key, text in zip(keys, tidied, strict=True) if key not in known}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         made = pool.map(lambda text: shorten(embedding.embed([text]))[0], missing.values())
         for key, vector in zip(missing, made, strict=True):
