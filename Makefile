@@ -9,7 +9,7 @@ RASA_PY := .venv/bin/python
 # Where bytecode is not kept, every start compiles all libraries anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-fast check train bench clean
+.PHONY: help run test test-fast check train danger vectors nlu-report bench clean
 
 help:
 	@echo "make run        start everything; Ctrl-C stops it"
@@ -17,6 +17,9 @@ help:
 	@echo "make test-fast  rules, storage, codes and the chat API, in under a minute"
 	@echo "make check      style, types, import directions, locks, training data, migrations"
 	@echo "make train      train the assistant, if its sources have changed"
+	@echo "make danger     train the danger model, if its corpora have changed (minutes)"
+	@echo "make vectors    put the sentence vectors of today's training lines beside them"
+	@echo "make nlu-report what is understood, and what danger found, of messages nothing was trained on"
 	@echo "make bench      the benchmarks, as ratios, to build/bench/"
 	@echo "make clean      remove environments, model and build; keeps .env and var/"
 
@@ -54,6 +57,18 @@ check:
 train:
 	@$(MADE) rasa
 	@cd rasa && $(RASA_PY) train.py
+
+danger:
+	@$(MADE) rasa
+	@rasa/$(RASA_PY) scripts/train_danger.py
+
+vectors: train
+	@cp rasa/.rasa/vectors.npz rasa/vectors.npz
+
+nlu-report:
+	@$(MADE) backend-bench rasa
+	@cd rasa && $(RASA_PY) train.py
+	@$(PY) -m bench.understanding
 
 bench:
 	@$(MADE) backend-bench rasa
