@@ -19,6 +19,8 @@ CELL = 300
 """Seconds in a cell. A talk and the buffer after it occupy whole cells, so overlap is a collision of keys."""
 LOOK_AHEAD = 60
 """Days in which the first free time is sought when the promised days are full."""
+AROUND = 4
+"""Days before a wish, and open days after its first, in which the nearest times are sought."""
 SHOWN = timedelta(minutes=10)
 """How long a time that was shown stays choosable though its notice has begun to run out."""
 
@@ -58,6 +60,60 @@ class Free:
 
     start: datetime
     therapists: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody wishes of a time: within ``begin`` and ``end`` (instants), between two hours of the wall clock.
+
+    What is None does not matter. ``end`` and ``before`` are not included.
+    """
+
+    begin: datetime | None = None
+    end: datetime | None = None
+    after: time | None = None
+    before: time | None = None
+
+    def days(self, promised: Sequence[date], today: date, closed: Callable[[date], bool]) -> list[date]:
+        """The open days that are asked for: the ``promised`` ones, unless days are named by their end."""
+        first = to_local(self.begin).date() if self.begin is not None else today
+        if self.end is None:
+            return [day for day in promised if day >= first]
+        last = to_local(self.end - timedelta(microseconds=1)).date()
+        known = [*([] if closed(today) else [today]), *open_after(today, closed)]
+        return [day for day in known if first <= day <= last]
+
+    def around(self, promised: Sequence[date], today: date, closed: Callable[[date], bool]) -> list[date]:
+        """The days in which to look for the times nearest to the wish: near it, and never too far off to be held."""
+        farthest = today + timedelta(days=LOOK_AHEAD)
+        first = min(to_local(self.begin).date() if self.begin is not None else today, farthest)
+        start = max(today, first - timedelta(days=AROUND))
+        near = islice(open_after(start, closed), 2 * AROUND)
+        return sorted({day for day in (*promised, *self.days(promised, today, closed), *near) if day <= farthest})
+
+    def fits(self, start: datetime) -> bool:
+        """Whether a talk that begins at ``start`` is as wished."""
+        if (self.begin is not None and start < self.begin) or (self.end is not None and start >= self.end):
+            return False
+        at = to_local(start).time()
+        return (self.after is None or at >= self.after) and (self.before is None or at < self.before)
+
+    def distance(self, start: datetime) -> timedelta:
+        """How far ``start`` is from the nearest moment that would be as wished."""
+        day = to_local(start).date()
+        first = to_local(self.begin).date() if self.begin is not None else day
+        last = to_local(self.end - timedelta(microseconds=1)).date() if self.end is not None else max(day, first)
+        around = (day - timedelta(days=1), day, day + timedelta(days=1))
+        return min(self._from_day(start, min(max(each, first), max(first, last))) for each in around)
+
+    def _from_day(self, start: datetime, day: date) -> timedelta:
+        opens = instant(day, _minutes(self.after)) if self.after is not None else instant(day, 0)
+        closes = instant(day, _minutes(self.before)) if self.before is not None else instant(day, 24 * 60)
+        return max(opens - start, start - closes, timedelta(0))
+
+
+def _minutes(wall: time) -> int:
+    return wall.hour * 60 + wall.minute
 
 
 def open_after(day: date, closed: Callable[[date], bool]) -> Iterator[date]:

@@ -57,13 +57,15 @@ class Offer:
 
     ``more`` says whether there are others after them. ``opens`` is the first time
     beyond the asked days, set when there is nothing left to show within them.
-    ``promised`` is the day by which somebody is promised a talk.
+    ``promised`` is the day by which somebody is promised a talk. ``near`` are the times
+    nearest to what was wished for, when there is none as wished.
     """
 
     times: list[FreeTime]
     more: bool
     opens: FreeTime | None
     promised: date
+    near: list[FreeTime] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,23 +205,22 @@ class BookingDesk:
     async def offer(
         self,
         channel: str | None = None,
-        day: Literal["today", "next"] | None = None,
+        wanted: rules.Wanted | None = None,
         skip: int = 0,
         limit: int | None = None,
         *,
         holder: str | None = None,
     ) -> Offer:
-        """Free times today and the next working day.
+        """Free times today and the next working day, or those that are ``wanted``, on any day that can be booked.
 
-        ``day`` narrows to today or to the working days after it; ``skip`` passes over
-        times already shown; ``holder``'s own hold counts as free. Never claims a time
-        that cannot be held at this moment. Raises `InvalidField` for an unknown channel.
+        ``skip`` passes over times already shown; ``holder``'s own hold counts as free. Never
+        claims a time that cannot be held at this moment. Raises `InvalidField` for an unknown channel.
         """
         now = self._house.clock.now()
         today = to_local(now).date()
-        days = rules.promised_days(today, self._terms.days_ahead, self._closed)
-        if day is not None:
-            days = [each for each in days if (each == today) == (day == "today")]
+        promised_days = rules.promised_days(today, self._terms.days_ahead, self._closed)
+        wanted = wanted or rules.Wanted()
+        days = wanted.days(promised_days, today, self._closed)
         promised = self._promised(now)
         if not self.enabled:
             return Offer([], False, None, promised)
@@ -230,12 +231,17 @@ class BookingDesk:
         def work(session: Session) -> Offer:
             schedule = repository.schedule(session)
             found = self._free(session, schedule, channel, days, earliest, now, holder)
-            times = [self._time(free.start, channel) for free in found[skip : skip + limit]]
-            opens = None
+            fitting = [free.start for free in found if wanted.fits(free.start)]
+            times = [self._time(start, channel) for start in fitting[skip : skip + limit]]
+            opens, near, last = None, [], days[-1] if days else today
             if not times:
-                last = days[-1] if days else today
                 opens = self._first_after(session, schedule, channel, last, earliest, now, holder)
-            return Offer(times, len(found) > skip + limit, opens, promised)
+            if not fitting and wanted != rules.Wanted():
+                around = wanted.around(promised_days, today, self._closed)
+                known = self._free(session, schedule, channel, around, earliest, now, holder)
+                starts = sorted((free.start for free in known), key=wanted.distance)[:limit]
+                near = [self._time(start, channel) for start in sorted(starts)]
+            return Offer(times, len(fitting) > skip + limit, opens, promised, near)
 
         return await self._db.read(work)
 

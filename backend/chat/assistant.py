@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 import msgspec
 
+from backend.core.clock import STOCKHOLM, Clock, SystemClock
+
 MAX_REPLY = 256 * 1024
 """Bytes; a sane turn is a few kB, so more is a fault."""
 
@@ -69,8 +71,9 @@ class Reply(msgspec.Struct, frozen=True):
 class Assistant:
     """Talks to the custom channel. ``up`` says whether the breaker is closed."""
 
-    def __init__(self, url: str, token: str, deadline: float) -> None:
+    def __init__(self, url: str, token: str, deadline: float, clock: Clock | None = None) -> None:
         self._deadline = deadline
+        self._clock = clock or SystemClock()
         self._client = httpx.AsyncClient(
             base_url=url,
             headers={"Authorization": f"Bearer {token}"},
@@ -103,6 +106,8 @@ class Assistant:
             "message": message,
             "state": msgspec.to_builtins(state),
         }
+        now = self._clock.now().astimezone(STOCKHOLM)
+        body |= {"now": now.isoformat(timespec="seconds"), "zone": STOCKHOLM.key}
         body |= {"command": command} if command is not None else {"text": text}
         try:
             async with asyncio.timeout(self._deadline):

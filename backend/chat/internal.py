@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import json as stdlib_json
+from datetime import datetime, time
 from typing import Any, Literal
 
 import msgspec
@@ -16,21 +17,36 @@ from sanic import Blueprint, HTTPResponse, Request, Sanic, json
 from sanic_ext import openapi
 
 from backend.booking.labels import when
+from backend.booking.rules import Wanted
 from backend.booking.service import BookingDesk, Details, FreeTime
 from backend.chat import repository
 from backend.chat.turns import Issued, Turn, Turns
 from backend.concerns.service import ConcernDesk, Intake
+from backend.core.duty import Duty
 from backend.core.errors import DomainError, InvalidField, MalformedRequest, NotFound
 from backend.core.house import House
 from backend.core.phone import parse_phone
 
 
 class TimesRequest(msgspec.Struct):
-    """Wishes for a time."""
+    """Wishes for a time: between two instants, and between two hours of the wall clock (``15:00``)."""
 
     channel: str | None = None
-    day: Literal["today", "next"] | None = None
     skip: int = 0
+    begin: datetime | None = msgspec.field(default=None, name="from")
+    end: datetime | None = msgspec.field(default=None, name="to")
+    after: str | None = None
+    before: str | None = None
+
+    def wanted(self) -> Wanted:
+        """The wish in the words of booking. Raises `MalformedRequest` for what is no time."""
+        try:
+            after, before = (time.fromisoformat(wall) if wall else None for wall in (self.after, self.before))
+        except ValueError:
+            raise MalformedRequest from None
+        if any(instant is not None and instant.tzinfo is None for instant in (self.begin, self.end)):
+            raise MalformedRequest
+        return Wanted(self.begin, self.end, after, before)
 
 
 class HoldRequest(msgspec.Struct):
@@ -108,13 +124,16 @@ class _Calls:
         self._house = house
         self._booking = booking
         self._concerns = concerns
+        self._duty = Duty(house.municipality)
 
     async def times(self, turn: Turn, wish: TimesRequest) -> dict[str, Any]:
-        """Free times, nearest first, with the true next time when there is none in the promise."""
-        offer = await self._booking.offer(wish.channel, wish.day, max(0, wish.skip))
+        """Free times, nearest first, with the true next time when there is none, and whether the office is open now."""
+        offer = await self._booking.offer(wish.channel, wish.wanted(), max(0, wish.skip))
         return {
             "times": [self._time(time, turn) for time in offer.times],
+            "near": [self._time(time, turn) for time in offer.near],
             "more": offer.more,
+            "staffed": self._duty.open_at(self._house.clock.now()),
             "opens": self._label(offer.opens, turn) if offer.opens is not None else None,
         }
 

@@ -39,7 +39,7 @@ class Neighbours:
 
 def setup(app: Sanic, house: House, near: Neighbours) -> ChatDesk:
     """Register the chat and return its desk."""
-    assistant = Assistant(house.settings.rasa_url, house.settings.rasa_token, house.settings.rasa_deadline)
+    assistant = Assistant(house.settings.rasa_url, house.settings.rasa_token, house.settings.rasa_deadline, house.clock)
     turns = Turns()
     expander = Expander(house, near.booking, near.journey)
     desk = ChatDesk(house, assistant, turns, near.watch, near.booking, near.returning, expander, near.learning)
@@ -61,7 +61,11 @@ def setup(app: Sanic, house: House, near: Neighbours) -> ChatDesk:
             database = "up"
         except StorageUnavailable:
             database = "down"
-        state = {"database": database, "assistant": "up" if assistant.up else "down"}
+        state = {
+            "database": database,
+            "assistant": "up" if assistant.up else "down",
+            "danger": "rules and model" if near.watch.listens else "rules",
+        }
         return json(state, status=200 if database == "up" else 503)
 
     @app.after_server_stop

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, PhoneNumberType
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, PhoneNumberType, ValidationResult
 
 from backend.core.errors import InvalidField
 
@@ -25,11 +26,14 @@ def parse_phone(text: str) -> Phone:
     """The one number in ``text``, which may be a whole sentence; without a country code it is Swedish.
 
     Raises `InvalidField` (``phone_invalid``) for none, for several, for one that
-    cannot exist, and for numbers that cost extra to call.
+    cannot exist, and for numbers that cost extra to call; ``extra["why"]`` says which:
+    ``none``, ``several``, ``short``, ``long``, ``impossible`` or ``paid``.
     """
     number = _number(text[:_LONGEST])
     if number is None or phonenumbers.number_type(number) in _PAID:
-        raise InvalidField("phone_invalid", "phone")
+        error = InvalidField("phone_invalid", "phone")
+        error.extra["why"] = "paid" if number is not None else _why_not(text[:_LONGEST])
+        raise error
     return Phone(phonenumbers.format_number(number, PhoneNumberFormat.E164), masked(number))
 
 
@@ -56,6 +60,21 @@ def _number(text: str) -> PhoneNumber | None:
         if match.number not in found:
             found.append(match.number)
     return found[0] if len(found) == 1 else None
+
+
+def _why_not(text: str) -> str:
+    if len(list(phonenumbers.PhoneNumberMatcher(text, "SE"))) > 1:
+        return "several"
+    runs = re.findall(r"\+?\d(?:[\s\-()./]*\d)+", text)
+    if not runs:
+        return "none"
+    try:
+        reason = phonenumbers.is_possible_number_with_reason(phonenumbers.parse(max(runs, key=len), "SE"))
+    except NumberParseException:
+        return "impossible"
+    if reason in (ValidationResult.TOO_SHORT, ValidationResult.IS_POSSIBLE_LOCAL_ONLY):
+        return "short"
+    return "long" if reason == ValidationResult.TOO_LONG else "impossible"
 
 
 def written_out(e164: str) -> str:

@@ -6,16 +6,17 @@ import asyncio
 import json
 from collections.abc import Coroutine
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from backend.booking.rules import Wanted
 from backend.booking.service import BookingDesk, Details, Safe, seed_therapists
 from backend.booking.tables import BOOKED, CANCELLED, HELD, Booking, BookingCell, Therapist, WorkingHours
 from backend.core.audit import AuditEvent, Tag
-from backend.core.clock import to_local
+from backend.core.clock import STOCKHOLM, to_local
 from backend.core.codes import ReturnCode
 from backend.core.errors import AlreadyBooked, HoldExpired, InvalidField, NotFound, Taken
 from backend.core.house import House
@@ -47,7 +48,7 @@ def at(moment: datetime) -> str:
 
 
 def times(desk: BookingDesk, *args: Any, **kwargs: Any) -> list[str]:
-    return [at(time.start) for time in run(desk.offer(*args, **kwargs)).times]
+    return [at(free.start) for free in run(desk.offer(*args, **kwargs)).times]
 
 
 @pytest.fixture
@@ -155,12 +156,36 @@ def test_times_today_and_the_next_working_day_are_offered_nearest_first(desk: Bo
     assert [True, False] == [run(desk.offer(skip=skip)).more for skip in (0, 4)]
 
 
-def test_a_day_can_be_asked_for(desk: BookingDesk, clock: ManualClock) -> None:
-    """Today is today only; next is the working day after, which on a Friday is Monday."""
-    assert {"25"} == {time[:2] for time in times(desk, day="today", limit=99)}
-    assert {"26"} == {time[:2] for time in times(desk, day="next", limit=99)}
-    clock.at = datetime(2026, 11, 27, 8, 0, tzinfo=UTC)
-    assert {"30"} == {time[:2] for time in times(desk, day="next", limit=99)}
+def day(number: int, *hours: str, last: int | None = None, month: int = 11) -> Wanted:
+    """A wish for a day of November 2026, or several, and two hours of the wall clock."""
+    begin = datetime(2026, month, number, tzinfo=STOCKHOLM)
+    after, before = [*(time.fromisoformat(hour) if hour else None for hour in hours), None, None][:2]
+    return Wanted(begin, begin + timedelta(days=(last or number) - number + 1), after, before)
+
+
+def test_days_and_hours_can_be_asked_for(desk: BookingDesk) -> None:
+    """Also beyond the promised days; what is not open is left out."""
+    assert {"25"} == {time[:2] for time in times(desk, wanted=day(25), limit=99)}
+    assert ["30 09:00", "30 09:40"] == times(desk, wanted=day(30), limit=2)
+    assert ["27 11:00"] == times(desk, wanted=day(27, "10:30"))
+    assert ["27 09:00", "27 09:40", "30 09:00", "30 09:40"] == times(desk, wanted=day(27, "", "10:00", last=30))
+    assert ["26 09:00"] == times(desk, wanted=Wanted(begin=datetime(2026, 11, 26, tzinfo=STOCKHOLM)), limit=1)
+    assert ["25 11:00", "26 11:00"] == times(desk, wanted=Wanted(after=time(10, 30)))
+
+
+def test_when_there_is_none_as_wished_the_nearest_are_told(desk: BookingDesk) -> None:
+    """Nearest to the wish, not to now; on a closed day those before and after it; in the order of the calendar."""
+    offer = run(desk.offer(wanted=day(27, "15:00", "18:00"), limit=2))
+    assert ([], ["27 10:20", "27 11:00"]) == (offer.times, [at(time.start) for time in offer.near])
+    weekend = run(desk.offer(wanted=day(28, last=29), limit=2))
+    assert ["30 09:00", "30 09:40"] == [at(time.start) for time in weekend.near]
+    evening = run(desk.offer(wanted=day(27, "18:00", last=29), limit=2))
+    assert ["27 10:20", "27 11:00"] == [at(time.start) for time in evening.near]
+    long_gone = run(desk.offer(wanted=day(24), limit=2))
+    assert ([], ["25 09:40", "25 10:20"]) == (long_gone.times, [at(time.start) for time in long_gone.near])
+    far_off = run(desk.offer(wanted=day(1, month=6), limit=2))
+    assert [] == far_off.times and all(run(desk.hold("chat:1", near.slot)) for near in far_off.near)
+    assert [] == run(desk.offer()).near
 
 
 def test_when_all_is_full_the_true_next_time_is_told_and_can_be_taken(desk: BookingDesk) -> None:
@@ -176,8 +201,8 @@ def test_the_night_before_a_long_weekend_knows_its_calendar(desk: BookingDesk, c
     """23 December at 23.59: nothing more today, and Monday the 28th is the next working day."""
     clock.at = datetime(2026, 12, 23, 22, 59, tzinfo=UTC)
     assert "28 09:00" == times(desk)[0]
-    assert [] == times(desk, day="today")
-    assert "28 09:00" == at(run(desk.offer(day="today")).opens.start)
+    assert [] == times(desk, wanted=day(23, month=12))
+    assert "28 09:00" == at(run(desk.offer(wanted=day(23, month=12))).opens.start)
 
 
 def test_at_one_minute_to_midnight_today_is_still_today(desk: BookingDesk, clock: ManualClock) -> None:
@@ -474,7 +499,7 @@ def test_the_first_free_therapist_is_the_one_with_least_to_do(desk: BookingDesk,
     """Two equals get every other talk, so that nobody sits with all of them."""
     add_therapist(house, "bo", [("09:00", "12:00")])
     for number in range(6):
-        booked(desk, f"chat:{number}", day="today")
+        booked(desk, f"chat:{number}", wanted=day(25))
     rows = house.db.read_now(
         lambda s: s.execute(sa.select(Booking.therapist_id, sa.func.count()).group_by(Booking.therapist_id)).all()
     )

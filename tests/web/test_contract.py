@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,11 @@ class Scene:
             )
         )
 
+    def it_is(self, moment: datetime) -> None:
+        """Move the clock; the chat begins then."""
+        self.clock.at = moment
+        self.chat = self._new_chat()
+
     def show_secrecy(self) -> None:
         """The text about secrecy has been shown in this chat."""
         self.neighbour.says = [{"text": None, "buttons": [], "custom": {"show": "consent", "of": "concern"}}]
@@ -153,7 +159,9 @@ def booked(scene: Scene) -> None:
 GIVEN: dict[tuple[str, str], Callable[[Scene], None]] = {
     ("times", "free"): lambda scene: None,
     ("times", "more"): lambda scene: None,
-    ("times", "next_day"): lambda scene: None,
+    ("times", "wished"): lambda scene: scene.it_is(datetime(2026, 11, 23, 11, 30, tzinfo=UTC)),
+    ("times", "wished_none"): lambda scene: scene.it_is(datetime(2026, 11, 23, 11, 30, tzinfo=UTC)),
+    ("times", "closed"): lambda scene: scene.it_is(datetime(2026, 11, 25, 19, 0, tzinfo=UTC)),
     ("times", "none"): lambda scene: scene.only_work_on(0),
     ("times", "none_known"): lambda scene: scene.only_work_on(None),
     ("holds", "held"): lambda scene: None,
