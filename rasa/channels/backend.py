@@ -48,6 +48,7 @@ from sanic import Blueprint, Sanic, response
 from sanic.request import Request
 from sanic.response import HTTPResponse
 
+from channels.parts import parts_of
 from channels.trackers import EphemeralTrackerStore, state_of, tracker_from_state
 
 logger = logging.getLogger("koll.channel")
@@ -60,6 +61,8 @@ ACTION_SECONDS = 2.0
 LOCK_POLL_SECONDS = 0.05
 SWEEP_SECONDS = 60.0
 RANKED = 3
+SURE_OF_PART = 0.6
+"""From here on, a part of a message is taken to be about something of its own."""
 
 # Zero width space: no white space to Python, so `strip` leaves it, and nothing to the
 # model, whose `clean` drops it.
@@ -200,6 +203,8 @@ class Turn:
     intent: str | None
     entities: dict[str, Any]
     state: dict[str, Any] | None
+    now: str | None = None
+    zone: str | None = None
 
 
 def _refuse(message: str) -> Refused:
@@ -211,7 +216,8 @@ def _turn(body: dict[str, Any]) -> Turn:
 
     {"conversation": str, "turn": str, "message": str | null,
      "text": str  |  "command": {"intent": str, "entities": {name: value}},
-     "state": null | {"slots": {...}, "loop": str | null, "requested": str | null}}
+     "state": null | {"slots": {...}, "loop": str | null, "requested": str | null},
+     "now": str, "zone": str}    an instant in ISO 8601 and a zone's name; both may be missing
 
     Raises:
         Refused: 422, naming the field.
@@ -221,6 +227,9 @@ def _turn(body: dict[str, Any]) -> Turn:
             raise _refuse(f"{name} must be a short text")
     if not isinstance(body.get("message"), (str, type(None))):
         raise _refuse("message must be a text or null")
+    for name in ("now", "zone"):
+        if not isinstance(body.get(name), (str, type(None))) or len(body.get(name) or "") > 64:
+            raise _refuse(f"{name} must be a short text or missing")
     text, command, state = body.get("text"), body.get("command"), body.get("state")
     if (text is None) == (command is None):
         raise _refuse("exactly one of text and command is needed")
@@ -243,6 +252,8 @@ def _turn(body: dict[str, Any]) -> Turn:
         intent=intent,
         entities=entities,
         state=state,
+        now=body.get("now"),
+        zone=body.get("zone"),
     )
 
 
@@ -289,11 +300,13 @@ class Conversations:
             Refused: 422 for a command that the domain does not know.
             ActionsUnavailable: the turn is undone.
         """
+        also: list[str] = []
         if turn.text is None:
             understood = self._commanded(turn.intent or "", turn.entities)
             ranking = [understood["intent"]]
         else:
             understood = await self._understood(turn.text)
+            also = await self._also(turn.text, understood)
             ranking = [
                 {"name": ranked["name"], "confidence": ranked["confidence"]}
                 for ranked in understood["intent_ranking"]
@@ -315,7 +328,13 @@ class Conversations:
                     understood,
                     input_channel=NAME,
                     message_id=turn.message,
-                    metadata={"turn": turn.turn, "message": turn.message},
+                    metadata={
+                        "turn": turn.turn,
+                        "message": turn.message,
+                        "now": turn.now,
+                        "zone": turn.zone,
+                        "also": also,
+                    },
                 ),
                 self._domain,
             )
@@ -351,6 +370,21 @@ class Conversations:
             "entities": parsed.get("entities") or [],
             "intent_ranking": parsed.get("intent_ranking") or [],
         }
+
+    async def _also(self, text: str, understood: dict[str, Any]) -> list[str]:
+        """What parts of a text are about, besides what the whole of it is taken for.
+
+        A whole that is not understood is taken for its first part that is.
+        """
+        found: list[dict[str, Any]] = []
+        for part in parts_of(text):
+            intent = (await self._understood(part))["intent"]
+            if intent["confidence"] >= SURE_OF_PART and intent["name"] not in [known["name"] for known in found]:
+                found.append(intent)
+        found = [intent for intent in found if intent["name"] != DEFAULT_NLU_FALLBACK_INTENT_NAME]
+        if len(found) > 1 and understood["intent"]["name"] == DEFAULT_NLU_FALLBACK_INTENT_NAME:
+            understood["intent"] = found[0]
+        return [intent["name"] for intent in found if intent["name"] != understood["intent"]["name"]]
 
     def _commanded(self, intent: str, entities: dict[str, Any]) -> dict[str, Any]:
         if intent not in self._commands:

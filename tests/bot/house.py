@@ -22,6 +22,8 @@ from neighbour import INTERNAL_TOKEN, Neighbour, neighbour
 
 RASA = Path(__file__).resolve().parent.parent.parent / "rasa"
 TOKEN = "a-rasa-token-for-tests"
+NOW = "2026-11-23T12:30:00+01:00"
+"""A Monday: the day of the contract's examples."""
 _numbers = itertools.count(1)
 
 
@@ -69,6 +71,8 @@ class Talk:
             "turn": f"turn-{next(_numbers)}",
             "message": None,
             "state": self.state,
+            "now": NOW,
+            "zone": "Europe/Stockholm",
             **fields,
         }
         self.last = self._post("/turn", body)
