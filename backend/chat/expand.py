@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from backend.booking.service import BookingDesk
@@ -21,7 +21,7 @@ from backend.chat.turns import Issued, Turn
 from backend.concerns.service import consent_version
 from backend.core.clock import to_local
 from backend.core.house import House
-from backend.core.reader import Reader
+from backend.core.reader import BANDS, Reader
 from backend.journey.service import Journey
 
 _ROWS = {"label": "when", "channel": "how", "therapist": "who"}
@@ -98,7 +98,10 @@ class Expander:
         if show == "tongue" and directive.get("tongue") in self._house.tongues:
             return self.tongue(str(directive["tongue"]), reader)
         if show == "map":
-            return self._map(directive.get("station"), reader, text, choices)
+            # Who has asked for simpler words reads the map in them too.
+            simpler = directive.get("band")
+            words_for = replace(reader, band=simpler) if simpler in BANDS else reader
+            return self._map(directive.get("station"), words_for, text, choices)
         if show == "contacts":
             contacts = self.contacts(str(directive.get("set", "child")), reader, topic, text)
             return Say(contacts.kind, topic, contacts.text, contacts.card, choices)

@@ -653,7 +653,10 @@ def _command(action: str) -> dict[str, Any] | None:
 
 def _reader(reply: Reply, before: Reader) -> Reader:
     slots = reply.state.slots
-    return Reader(slots.get("who") or before.who, slots.get("band") or before.band, slots.get("lang") or before.lang)
+    # The band that was told, where the assistant uses a simpler one's words.
+    told = slots.get("told_band")
+    band = slots.get("band") if told is None else {"unknown": None}.get(told, told)
+    return Reader(slots.get("who") or before.who, band or before.band, slots.get("lang") or before.lang)
 
 
 def _read(session: Session, vault: Vault, chat: OpenChat, reply_to: str | None = None) -> list[dict[str, Any]]:

@@ -60,6 +60,7 @@ class ActionNoteReader(Action):
         events: list[EventType] = []
         if reader:
             events += [SlotSet("who", reader.who), SlotSet("band", reader.band)]
+            events += [SlotSet(name, None) for name in ("told_band", "easy") if turn.slot(name)]
         if lang in ("sv", "en") and lang != turn.lang:
             events.append(SlotSet("lang", lang))
         return events + note_interpreter(dispatcher, turn)
@@ -116,7 +117,19 @@ _SAID_BY_CARD = {
 }
 """Intents that a card in the person's own language has answered."""
 
-_APOLOGIES = {"utter_out_of_scope", "utter_not_understood_again", "utter_not_understood_third"}
+_NOT_UNDERSTOOD = ("utter_guess", "utter_not_understood_again", "utter_not_understood_third")
+"""Each says more about the ways on than the one before: guesses; the main things and a human; numbers."""
+_APOLOGIES = {*_NOT_UNDERSTOOD, "utter_no_guess", "utter_out_of_scope", "utter_testing"}
+
+_WORDINGS = {
+    "smalltalk__insult": ("utter_smalltalk__insult", "utter_insult_again", "utter_insult_quiet"),
+    "smalltalk__greet": ("utter_smalltalk__greet", "utter_greet_again"),
+}
+"""Answers that would sound like a machine the second time, and what is said then."""
+
+EASIER = {"adult": "13-17", "13-17": "10-12", "10-12": "6-9", None: "6-9"}
+"""The next simpler band of each. A parent has none: what is said to a child is not said to a parent.
+What matters most has a simpler text for all grown-ups instead: `easy` in `next.yml`."""
 
 
 class ActionStart(Action):
@@ -158,18 +171,135 @@ class ActionAnswer(Action):
         turn = Turn(tracker)
         if turn.intent in _SAID_BY_CARD and turn.language_met:
             return []
+        if turn.intent == "out_of_scope" and _is_test(turn):
+            return _tested(dispatcher, turn)
         if turn.loop and turn.intent == "out_of_scope":
             # Far from anything the assistant knows: an answer that did not fit.
             return missed(dispatcher, turn)
         if turn.intent == "out_of_scope" and _APOLOGIES & turn.heard_last:
-            _sorry_again(dispatcher, turn, person="utter_not_understood_again" in turn.heard_last)
+            _sorry_again(dispatcher, turn)
             return []
+        wordings = _WORDINGS.get(turn.intent)
+        response = turn.anew(wordings) if wordings else answer_name(turn, turn.intent)
         after = words.words("next")["after"].get(turn.intent, [])
-        buttons = None if turn.loop else turn.buttons(after)
-        say(dispatcher, f"utter_{turn.intent}", turn, buttons)
+        also = _also(turn)
+        buttons = None if turn.loop or also else turn.buttons(after)
+        if buttons is not None and turn.perhaps:
+            title = words.words("titles")[turn.perhaps][turn.lang]
+            buttons.insert(0, {"title": title, "payload": f"/{turn.perhaps}"})
+        say(dispatcher, response, turn, buttons)
         if turn.intent == "support__numbers":
             show_contacts(dispatcher, turn)
+        if also:
+            answer_also(dispatcher, turn, buttons=not turn.loop)
         return [SlotSet("misses", None)] if turn.loop else []
+
+
+def answer_name(turn: Turn, intent: str) -> str:
+    """The response that answers an intent, in simpler words for a grown-up who has asked for them."""
+    if turn.slot("easy") and turn.lang == "sv" and intent in words.words("next")["easy"]:
+        return f"utter_easy__{intent}"
+    return f"utter_{intent}"
+
+
+def _also(turn: Turn) -> str | None:
+    """What a message is about besides its intent, if it is an answer away, or one button."""
+    if turn.also in words.words("next")["after"] or turn.also in START_OF:
+        return turn.also
+    return None
+
+
+def answer_also(dispatcher: CollectingDispatcher, turn: Turn, *, buttons: bool = False) -> None:
+    """Answer the second of two things in one message, or offer what it asks for on a button."""
+    also, entry = _also(turn), words.words("next")["after"]
+    if also in START_OF:
+        if buttons:
+            title = words.words("titles")[also][turn.lang]
+            say(dispatcher, "utter_also", turn, [{"title": title, "payload": f"/{also}"}])
+    elif also in entry and also != "roles__who":
+        say(dispatcher, answer_name(turn, also), turn, turn.buttons(entry[also]) if buttons else None)
+
+
+def _is_test(turn: Turn) -> bool:
+    said = words.fold(turn.typed)
+    return said in {words.fold(phrase) for phrase in words.words("answers")["testing"]}
+
+
+def _tested(dispatcher: CollectingDispatcher, turn: Turn) -> list[EventType]:
+    """Somebody tries whether it works: calmly, once; then it counts as not understood."""
+    if _APOLOGIES & turn.heard_last:
+        if turn.loop:
+            return missed(dispatcher, turn)
+        _sorry_again(dispatcher, turn)
+        return []
+    say(dispatcher, "utter_testing", turn, None if turn.loop else turn.main_buttons)
+    return []
+
+
+class ActionSimpler(Action):
+    """Moves the reader to the next simpler band, for words only.
+
+    Who they are stays known: `told_band` has the band they gave, and the backend goes by that.
+    """
+
+    def name(self) -> str:
+        return "action_simpler"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
+        turn = Turn(tracker)
+        events: list[EventType] = []
+        if turn.lang != "sv" or turn.band == "6-9":
+            return events
+        if turn.who not in ("child", None) and not turn.slot("easy"):
+            events.append(SlotSet("easy", True))
+        if turn.band != "parent":
+            told = turn.slot("told_band") or turn.band or "unknown"
+            events += [SlotSet("band", EASIER[turn.band]), SlotSet("told_band", told)]
+        return events
+
+
+class ActionSayAgain(Action):
+    """Says that it writes simpler now, and the last answer once more, in those words.
+
+    Where no simpler words are left, a human is offered. Runs after `action_simpler`, since
+    what an action sets counts from the next one on.
+    """
+
+    def name(self) -> str:
+        return "action_say_again"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
+        turn = Turn(tracker)
+        if not turn.simplified:
+            say(dispatcher, "utter_simpler_lowest", turn, None if turn.loop else [turn.button("human")])
+            return []
+        last = _last_answer(turn)
+        parent_has = last is not None and (last.startswith("/") or last in words.words("next")["easy"])
+        if last is None or (turn.band == "parent" and not parent_has):
+            say(dispatcher, "utter_about_bot__simpler", turn)
+            return []
+        say(dispatcher, "utter_simpler_noted", turn)
+        if last.startswith("/"):
+            station = last[1:] or None
+            show(dispatcher, {"show": "map", "station": station, "band": turn.band})
+            return []
+        after = words.words("next")["after"].get(last, [])
+        say(dispatcher, answer_name(turn, last), turn, None if turn.loop else turn.buttons(after))
+        return []
+
+
+def _last_answer(turn: Turn) -> str | None:
+    """The intent that was answered last, or "/" and the station that was shown."""
+    for events in turn.shown_before():
+        for event in events:
+            custom = (event.get("data") or {}).get("custom") or {}
+            if custom.get("show") == "map":
+                return f"/{custom.get('station') or ''}"
+            name = ((event.get("metadata") or {}).get("utter_action") or "").removeprefix("utter_")
+            name = name.removeprefix("easy__")
+            if "__" in name and not name.startswith(("retry__", "later__", "why__", "about_bot__simpler")):
+                return name
+    return None
 
 
 class ActionShowMap(Action):
@@ -228,7 +358,11 @@ class ActionHear(Action):
             say(dispatcher, "utter_listen_in_form", turn)
             return kept
         response, buttons = _heard(turn)
-        say(dispatcher, response, turn, turn.buttons(words.words("next")[buttons]))
+        ways_on = turn.buttons(words.words("next")[buttons])
+        if _also(turn) and not str(turn.also).startswith(HEARD):
+            # A question inside what is told: one press away, since listening comes first.
+            ways_on.insert(0, {"title": words.words("titles")[turn.also][turn.lang], "payload": f"/{turn.also}"})
+        say(dispatcher, response, turn, ways_on)
         return kept
 
 
@@ -269,8 +403,8 @@ def _times_heard(turn: Turn) -> int:
 class ActionNotUnderstood(Action):
     """When the assistant does not know what was meant.
 
-    First the two best guesses; the second time running the main things and phone numbers;
-    then a person. Inside a form: what kind of answer is needed. To somebody who is telling:
+    First the two best guesses; the second time running the main things and a person; then
+    phone numbers and the page to book on. Inside a form: what kind of answer is needed. To somebody who is telling:
     listening, as a story need not be understood by a machine.
     """
 
@@ -281,22 +415,34 @@ class ActionNotUnderstood(Action):
         turn = Turn(tracker)
         if turn.language_met:
             return []
+        if turn.silent:
+            return _nothing_said(dispatcher, turn)
+        if _is_test(turn):
+            return _tested(dispatcher, turn)
         if turn.loop:
             return missed(dispatcher, turn)
-        before = list(turn.ran_before())
-        telling = bool(before) and "action_hear" in before[0]
+        telling = "action_hear" in next(turn.ran_before(), set())
         if (telling or told_with(turn) >= SURE) and not words.is_question(turn.typed):
             return await ActionHear().run(dispatcher, tracker, domain)
-        times = 0
-        for actions in before:
-            if not actions & {"action_not_understood", "action_default_fallback"}:
-                break
-            times += 1
-        if times == 0:
-            _guess(dispatcher, turn)
+        if _APOLOGIES & turn.heard_last:
+            _sorry_again(dispatcher, turn)
         else:
-            _sorry_again(dispatcher, turn, person=times % 2 == 0)
+            _guess(dispatcher, turn)
         return []
+
+
+def _nothing_said(dispatcher: CollectingDispatcher, turn: Turn) -> list[EventType]:
+    """A lone question mark may mean that an answer was hard; dots are somebody who needs time."""
+    if "?" in turn.typed and not turn.loop:
+        response = turn.anew(["utter_question_mark", "utter_not_understood_again"], _APOLOGIES)
+        names = ["simpler", "human"] if response == "utter_question_mark" else [*words.words("next")["main"], "human"]
+        say(dispatcher, response, turn, turn.buttons(names))
+    elif "?" in turn.typed:
+        return missed(dispatcher, turn)
+    else:
+        response = turn.anew(["utter_silence", "utter_silence_again"])
+        say(dispatcher, response, turn, None if turn.loop else turn.main_buttons)
+    return []
 
 
 class ActionDefaultFallback(ActionNotUnderstood):
@@ -306,13 +452,14 @@ class ActionDefaultFallback(ActionNotUnderstood):
         return "action_default_fallback"
 
 
-def _sorry_again(dispatcher: CollectingDispatcher, turn: Turn, *, person: bool) -> None:
-    """Not the apology of the turn before: ways on and numbers, or the time after that a ``person``."""
-    if person:
-        say(dispatcher, "utter_not_understood_third", turn, turn.buttons(["human", "else"]))
+def _sorry_again(dispatcher: CollectingDispatcher, turn: Turn) -> None:
+    """Not the apology of the turn before, but more: the main things and a human, then numbers."""
+    response = turn.anew(_NOT_UNDERSTOOD, _APOLOGIES)
+    if response == _NOT_UNDERSTOOD[2]:
+        directive = {"show": "contacts", "set": turn.contacts}
+        say(dispatcher, response, turn, turn.buttons(["book", "human"]), directive)
         return
-    directive = {"show": "contacts", "set": turn.contacts}
-    say(dispatcher, "utter_not_understood_again", turn, turn.main_buttons, directive)
+    say(dispatcher, response, turn, [*turn.main_buttons, turn.button("human")])
 
 
 def _guess(dispatcher: CollectingDispatcher, turn: Turn) -> None:
@@ -329,12 +476,16 @@ def _guess(dispatcher: CollectingDispatcher, turn: Turn) -> None:
 def missed(dispatcher: CollectingDispatcher, turn: Turn) -> list[EventType]:
     """An answer that did not fit the open question: say what would.
 
-    The third time, and every time after, the ways out are offered as well: no question goes
-    on for ever.
+    The second time the ways out are offered as well, the third time numbers and the pages that
+    need no chat: no question goes on for ever, and no apology comes twice running.
     """
     misses = (turn.slot("misses") or 0) + 1
-    if misses >= 3:
-        say(dispatcher, "utter_form_stuck", turn, turn.buttons(["human", "stop"]))
+    ways_out = turn.buttons(["human", "stop"])
+    if misses >= 3 and misses % 2:
+        directive = {"show": "contacts", "set": turn.contacts, "interruption": True}
+        say(dispatcher, "utter_form_stuck", turn, ways_out, directive)
+    elif misses >= 2:
+        say(dispatcher, "utter_form_again", turn, ways_out)
     else:
         say(dispatcher, f"utter_retry__{turn.requested}", turn)
     return [SlotSet("misses", misses)]
@@ -365,8 +516,10 @@ class ActionAct(Action):
             # A short word to an open question: they are still telling.
             return await ActionHear().run(dispatcher, tracker, domain)
         known = ("affirm", "deny", "unsure", "skip")
-        response = "utter_okay" if turn.intent in known else "utter_nothing_open"
-        say(dispatcher, response, turn, turn.main_buttons)
+        pair = (
+            ("utter_okay", "utter_okay_again") if turn.intent in known else ("utter_nothing_open", "utter_okay_again")
+        )
+        say(dispatcher, turn.anew(pair), turn, turn.main_buttons)
         return []
 
 

@@ -12,6 +12,9 @@ from typing import Any
 
 import aiohttp
 
+WANTED = ("from", "to", "after", "before")
+"""How a wish for a time is told."""
+
 SECONDS = 1.5
 """How long a call may take. Rasa gives an action 2 s; the rest is for answering kindly."""
 
@@ -57,16 +60,20 @@ class Backend:
     def __init__(self, turn: str) -> None:
         self._headers = {"Authorization": f"Bearer {TOKEN}", "X-Turn": turn}
 
-    async def times(self, channel: str | None = None, day: str | None = None, skip: int = 0) -> dict[str, Any]:
-        """Free times, nearest first.
+    async def times(
+        self, channel: str | None = None, skip: int = 0, wanted: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Free times, nearest first; only those that are `wanted` (see `when.Wish.query`), if given.
 
-        Returns {"times": [{"slot", "label", "start"}], "opens": label | None, "more": bool}.
+        Returns {"times": [{"slot", "label", "start"}], "near": the same, "opens": label | None,
+        "more": bool, "staffed": bool}. `near` are the nearest to what was wanted, if there is none.
 
         Raises:
             BackendDown, BackendRefused.
         """
-        answer = await self._post("times", {"channel": channel, "day": day, "skip": skip})
-        if not isinstance(answer.get("times"), list):
+        asked = {name: (wanted or {}).get(name) for name in WANTED}
+        answer = await self._post("times", {"channel": channel, "skip": skip, **asked})
+        if not isinstance(answer.get("times"), list) or not isinstance(answer.get("near"), list):
             raise BackendDown
         return answer
 

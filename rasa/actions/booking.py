@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from rasa_sdk import Action, Tracker
@@ -9,8 +11,8 @@ from rasa_sdk.events import EventType, FollowupAction, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.types import DomainDict
 
-from actions import words
-from actions.answers import BOOKING_SLOTS, CONTACT_SLOTS, forgotten
+from actions import times, when, words
+from actions.answers import BOOKING_SLOTS, CONTACT_SLOTS, answer_also, forgotten
 from actions.backend_client import BackendDown, BackendRefused
 from actions.steps import (
     Slots,
@@ -27,15 +29,40 @@ from actions.steps import (
 )
 from actions.turn import SURE, Turn, say, trouble
 
+when.ready()
+
 MORE = "more"
 """The slot id of the "more times" choice."""
 
+RECAST_WORDS = 9
+"""Up to so many words, a message may be about the time that is held."""
+
+_ABOUT_TIMES = {"booking", "choose_time", "out_of_scope", "nlu_fallback", "change", "map__how_long"}
+"""What the classifier takes for a question about free times."""
+_YES_NO = {"call_ok", "leave_message", "phone"}
+"""Questions that a "no" answers."""
+
+
+def _has_digit(text: str) -> bool:
+    return any(c.isdigit() for c in text)
+
+
+def _beyond(order: str, offered: Sequence[times.Time], held_slot: str | None) -> dict[str, str] | None:
+    """What to ask for to see times later, or earlier, than the one that is held or the first that was shown."""
+    starts = [times.start_of(time) for time in offered if held_slot in (None, time["slot"])]
+    if not starts:
+        return None
+    if order == "earlier":
+        return {"to": min(starts).isoformat()}
+    return {"from": (min(starts) + timedelta(minutes=1)).isoformat()}
+
 
 class ActionFindTimes(Action):
-    """Begins a booking if there is a time; otherwise says when, and what else there is.
+    """Begins a booking with the times that were wished for, or with the first ones.
 
-    Also answers somebody who wants a human: outside a form that is a booking, inside one the
-    first times are shown beside the open question.
+    When there is none as wished: says so, and shows the nearest. Somebody who wants a human is
+    met here as well, wherever they are: with the next times, with numbers and with whether the
+    office is open. Outside a form that begins a booking.
     """
 
     def name(self) -> str:
@@ -43,35 +70,77 @@ class ActionFindTimes(Action):
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
+        if turn.intent == "human":
+            return await human_met(dispatcher, turn)
         if turn.loop == "booking_form":
-            if turn.intent == "human":
-                directive = {"show": "contacts", "set": turn.contacts}
-                say(dispatcher, "utter_human_in_booking", turn, directive=directive)
             return []
         pressed = turn.entities.get("slot") if turn.intent == "choose_time" else None
         if pressed and pressed != MORE and not turn.loop:
             # A time shown before, pressed when no booking is open: start from it.
             filled = await held(dispatcher, turn, pressed)
             return [*(SlotSet(*pair) for pair in filled.items()), FollowupAction("booking_form")]
+        wanted = turn.when.query(turn.now, turn.zone)
         try:
-            found = await turn.backend.times()
+            found = await turn.backend.times(wanted=wanted)
         except (BackendDown, BackendRefused):
             trouble(dispatcher, turn, "retry_booking")
             return []
-        if not found["times"]:
+        if not found["times"] and not found["near"]:
             _no_times(dispatcher, turn, found.get("opens"))
             return []
+        answer_also(dispatcher, turn)
+        if not wanted:
+            say(dispatcher, "utter_booking_intro", turn)
+        elif found["times"]:
+            say(dispatcher, "utter_times_wished", turn)
+        else:
+            say(dispatcher, "utter_times_none_then", turn)
+        return _begun(found, wanted)
+
+
+def _begun(found: dict[str, Any], wanted: dict[str, str]) -> list[EventType]:
+    """The booking form, with what was found to choose from."""
+    shown = _shown(found)
+    return [
+        SlotSet("offered", shown["times"]),
+        SlotSet("times_show", shown),
+        SlotSet("times_query", wanted if wanted and found["times"] else None),
+        FollowupAction("booking_form"),
+    ]
+
+
+def _shown(found: dict[str, Any]) -> dict[str, Any]:
+    """The times of an answer, or those nearest to what was wished for; after these there are others."""
+    if found["times"]:
+        return {"times": found["times"], "more": bool(found.get("more"))}
+    return {"times": found["near"], "more": True}
+
+
+async def human_met(dispatcher: CollectingDispatcher, turn: Turn) -> list[EventType]:
+    """Somebody wants a human: the next times, numbers, and whether the office is open now."""
+    numbers = {"show": "contacts", "set": turn.contacts}
+    in_booking = turn.loop == "booking_form"
+    try:
+        found = await turn.backend.times()
+    except (BackendDown, BackendRefused):
         if turn.loop:
-            directive = {"show": "times", "times": found["times"], "more": bool(found.get("more"))}
-            say(dispatcher, "utter_human_in_form", turn, directive=directive)
-            return []
-        say(dispatcher, "utter_human" if turn.intent == "human" else "utter_booking_intro", turn)
-        return [
-            SlotSet("offered", found["times"]),
-            SlotSet("times_show", {"times": found["times"], "more": bool(found.get("more"))}),
-            SlotSet("times_query", None),
-            FollowupAction("booking_form"),
-        ]
+            say(dispatcher, "utter_human_in_booking" if in_booking else "utter_human_numbers", turn, None, numbers)
+        else:
+            trouble(dispatcher, turn, "retry_booking")
+        return []
+    now = "utter_staffed_open" if found.get("staffed") else "utter_staffed_closed"
+    if not turn.loop and not found["times"]:
+        say(dispatcher, now, turn)
+        _no_times(dispatcher, turn, found.get("opens"))
+        return []
+    if in_booking:
+        say(dispatcher, "utter_human_in_booking", turn)
+    elif turn.loop and found["times"]:
+        say(dispatcher, "utter_human_in_form", turn, None, {"show": "times", **_shown(found)})
+    else:
+        say(dispatcher, "utter_human_numbers" if turn.loop else "utter_human", turn)
+    say(dispatcher, now, turn, None, numbers)
+    return [] if turn.loop else _begun(found, {})
 
 
 def _no_times(dispatcher: CollectingDispatcher, turn: Turn, opens: str | None) -> None:
@@ -91,23 +160,26 @@ class ActionAskTime(Action):
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
-        query = turn.slot("times_query") or {}
+        query = dict(turn.slot("times_query") or {})
+        skip = query.pop("skip", 0)
         shown = turn.slot("times_show")
-        response = "utter_ask_time_more" if query.get("skip") else "utter_ask_time"
+        response = "utter_ask_time_more" if skip else "utter_ask_time"
         events: list[EventType] = [SlotSet("times_show", None)]
         if not shown:
             try:
-                shown = await turn.backend.times(turn.slot("channel"), **query)
-                if not shown["times"] and query:
-                    response = "utter_times_end"
+                found = await turn.backend.times(turn.slot("channel"), skip, query)
+                if not found["times"] and (query or skip):
+                    response = "utter_times_none_then" if found["near"] and not skip else "utter_times_end"
                     events.append(SlotSet("times_query", None))
-                    shown = await turn.backend.times(turn.slot("channel"))
+                    if not found["near"]:
+                        found = await turn.backend.times(turn.slot("channel"))
             except (BackendDown, BackendRefused):
                 trouble(dispatcher, turn, "stop")
                 return events
-            if not shown["times"]:
-                _no_times(dispatcher, turn, shown.get("opens"))
+            if not found["times"] and not found["near"]:
+                _no_times(dispatcher, turn, found.get("opens"))
                 return events
+            shown = _shown(found)
         directive = {"show": "times", "times": shown["times"], "more": bool(shown.get("more"))}
         dispatcher.utter_message(response=response, json_message=directive)
         return [*events, SlotSet("offered", shown["times"])]
@@ -164,17 +236,60 @@ class ValidateBookingForm(StepForm):
     async def anywhere(self, dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
         if turn.pressed:
             return await self._pressed_anywhere(dispatcher, turn)
-        if turn.requested in ("time", "channel", "if_other", "booking_change"):
+        if turn.requested == "time" and turn.intent in _ABOUT_TIMES and (turn.when.days or turn.when.hours):
+            # Before the common check for questions: "is there anything on Friday" is a wish.
+            return await self._time(dispatcher, turn)
+        if turn.requested in ("time", "if_other", "booking_change"):
             return None
+        recast = await self._recast(dispatcher, turn)
+        if recast is not None or turn.requested == "channel":
+            return recast
         lists = words.words("answers")
-        if turn.intent == "choose_time" and turn.confidence >= SURE:
-            times = words.wished(turn.typed, turn.slot("offered") or []).times
-            return await held(dispatcher, turn, times[0]["slot"]) if len(times) == 1 else None
         if turn.intent == "choose_channel" and turn.confidence >= SURE:
             return self._new_channel(turn, words.first_of(turn.typed, lists["channel"]))
         if turn.intent == "change" and turn.requested != "booking_ok":
             return self._changed(words.first_of(turn.typed, lists["change"]))
         return None
+
+    async def _recast(self, dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
+        """The time that was meant instead of the one that is held ("no, the other one", "I mean Friday").
+
+        The other answers stay as they are. None if the message is about something else.
+        """
+        if not words.is_short(turn.typed, RECAST_WORDS) or has_number(turn):
+            return None
+        said, wish = words.words("answers")["corrects"], turn.when
+        named = wish.days or wish.hours
+        offered = turn.slot("offered") or []
+        strong = words.mentions(turn.typed, said["strong"])
+        other = words.mentions(turn.typed, said["other"])
+        meant = strong or other or words.mentions(turn.typed, said["weak"])
+        place = times.place_in(turn.typed, offered) if meant or turn.intent == "choose_time" else None
+        if turn.requested == "channel" and words.first_of(turn.typed, words.words("answers")["channel"]):
+            if not (strong and named):
+                return None
+        elif turn.requested in _YES_NO and not (strong or other or place is not None):
+            return None
+        if not meant and not (turn.intent == "choose_time" and turn.confidence >= SURE):
+            return None
+        now_held = (turn.slot("time") or {}).get("slot")
+        others = [time for time in offered if time["slot"] != now_held]
+        anew: Slots = {"time": None, "booking_ok": None, "times_show": None}
+        if place is not None:
+            picked = offered[place]
+            if picked["slot"] == now_held and len(others) == 1:
+                picked = others[0]
+            if picked["slot"] != now_held:
+                return await held(dispatcher, turn, picked["slot"])
+            return {**anew, "times_query": None}
+        if named:
+            fitting = times.chosen(turn.typed, others, wish).times
+            if len(fitting) == 1:
+                return await held(dispatcher, turn, fitting[0]["slot"])
+            return {**anew, "times_query": wish.query(turn.now, turn.zone) or None}
+        if wish.order in ("later", "earlier") and meant:
+            return {**anew, "times_query": _beyond(wish.order, offered, now_held)}
+        return {**anew, "times_query": None} if other else None
 
     async def _pressed_anywhere(self, dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
         """A button counts when it is pressed, however far up it stands on the screen."""
@@ -196,21 +311,21 @@ class ValidateBookingForm(StepForm):
     async def _time(self, dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
         if turn.pressed:
             return self._more(turn) if turn.intent in ("deny", "something_else") else None
-        offered = turn.slot("offered") or []
-        wish = words.wished(turn.typed, offered)
-        if wish.more:
+        offered, wish = turn.slot("offered") or [], turn.when
+        choice = times.chosen(turn.typed, offered, wish)
+        if choice.more and wish.order == "earlier":
+            return {"times_query": _beyond("earlier", offered, None), "times_show": None}
+        if choice.more:
             return self._more(turn)
-        if len(wish.times) == 1:
-            return await held(dispatcher, turn, wish.times[0]["slot"])
-        if wish.times:
-            return {"times_show": {"times": list(wish.times), "more": True}, "times_query": None}
-        days = words.words("answers")["times"]["days"]
-        wants_today, wants_next = (words.mentions(turn.typed, days[d]) for d in ("i dag", "i morgon"))
+        if len(choice.times) == 1:
+            return await held(dispatcher, turn, choice.times[0]["slot"])
+        if wish.days or wish.hours:
+            if wish.past and not choice.times and not wish.days:
+                return miss(dispatcher, turn, "utter_no_such_time")
+            return {"times_query": wish.query(turn.now, turn.zone) or None, "times_show": None}
         if words.yes_no(turn.typed) == "no":
-            return {"times_query": {"day": "next"}} if wants_today else self._more(turn)
-        if wants_today or wants_next:
-            return {"times_query": {"day": "next" if wants_next else "today"}}
-        if turn.intent == "choose_time" or (turn.intent == "booking" and any(c.isdigit() for c in turn.typed)):
+            return self._more(turn)
+        if wish.past or turn.intent == "choose_time" or (turn.intent == "booking" and _has_digit(turn.typed)):
             # A time that is not offered, or does not exist at all, such as 30 February.
             return miss(dispatcher, turn, "utter_no_such_time")
         return None

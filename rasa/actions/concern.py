@@ -14,8 +14,9 @@ from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.types import DomainDict
 
 from actions import words
-from actions.answers import CONCERN_SLOTS, CONTACT_SLOTS, ActionHear, forgotten
+from actions.answers import CONCERN_SLOTS, CONTACT_SLOTS, ActionHear, answer_also, forgotten
 from actions.backend_client import BackendDown, BackendRefused
+from actions.booking import human_met
 from actions.steps import (
     ACTS,
     Slots,
@@ -60,6 +61,7 @@ class ActionStartConcern(Action):
         long_enough = turn.typed and not words.is_short(turn.typed, TOLD_WORDS - 1)
         if long_enough and turn.message and turn.message not in told:
             told.append(turn.message)
+        answer_also(dispatcher, turn)
         if not begun:
             dispatcher.utter_message(response="utter_concern_thanks")
         show(dispatcher, {"show": "consent", "of": "concern"})
@@ -139,10 +141,15 @@ class ValidateConcernForm(StepForm):
 
     async def _words(self, dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
         parts = list(turn.slot("parts") or [])
+        if turn.silent:
+            return None
         if self._is_end(turn, bool(parts)):
             return {"words": "done"} if parts else miss(dispatcher, turn, "utter_retry__words")
         if turn.pressed or turn.message is None or self._is_aside(turn, bool(parts)):
             return None
+        if turn.intent == "human":
+            # In the middle of a story: the story is kept, and the wish for a human is met as well.
+            await human_met(dispatcher, turn)
         return {"parts": [*parts, turn.message]}
 
     @staticmethod

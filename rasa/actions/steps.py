@@ -28,7 +28,7 @@ Step = Callable[[CollectingDispatcher, Turn], Awaitable[Slots | None]]
 A step may fill other slots than its own: a phone call that isn't safe empties the channel.
 """
 
-COMMANDS = {"stop", "why_ask", "human", "start", "language"}
+COMMANDS = {"stop", "why_ask", "human", "start", "language", "about_bot__simpler"}
 """What is never an answer, in any step."""
 
 STATEMENTS = ("concern__story", "feelings__", "smalltalk__", "support__partner", "support__own")
@@ -155,7 +155,8 @@ def read_back(turn: Turn, ok: str, changed: Callable[[str | None], Slots | None]
 
 def miss(dispatcher: CollectingDispatcher, turn: Turn, response: str) -> Slots:
     """An answer of the right kind that could not be used: say why, and ask again."""
-    dispatcher.utter_message(response=response)
+    again = response in turn.heard_last
+    dispatcher.utter_message(response="utter_form_again" if again else response)
     return {"misses": (turn.slot("misses") or 0) + 1}
 
 
@@ -169,6 +170,15 @@ def contact_slots(slots: Slots) -> list[str]:
     return names if slots.get("call_ok") != "no" else names[:2]
 
 
+PHONE_FAULTS = {
+    "short": "utter_phone_short",
+    "long": "utter_phone_long",
+    "several": "utter_phone_several",
+    "paid": "utter_phone_paid",
+}
+"""What is said of a number that cannot be called, by the backend's reason."""
+
+
 def has_number(turn: Turn) -> bool:
     """Whether a typed message may hold a phone number; the backend knows if it is one."""
     return turn.message is not None and sum(c.isdigit() for c in turn.typed) >= 5
@@ -178,8 +188,8 @@ async def kept_number(dispatcher: CollectingDispatcher, turn: Turn) -> Slots:
     """Let the backend keep the number in this message, and say back what it kept."""
     try:
         contact = await turn.backend.contact(turn.message or "")
-    except BackendRefused:
-        return miss(dispatcher, turn, "utter_retry__phone")
+    except BackendRefused as refused:
+        return miss(dispatcher, turn, PHONE_FAULTS.get(str(refused.body.get("why")), "utter_retry__phone"))
     except BackendDown:
         trouble(dispatcher, turn, "stop")
         return {"misses": turn.slot("misses")}
@@ -210,6 +220,8 @@ def contact_steps(way: str) -> dict[str, Step]:
         return {"call_ok": answer} if answer else None
 
     async def if_other(dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
+        if turn.silent:
+            return None
         if turn.intent == "skip" or (
             turn.typed and words.is_short(turn.typed) and words.mentions(turn.typed, _skips())
         ):

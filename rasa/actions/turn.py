@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rasa_sdk import Tracker
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions import words
+from actions import when, words
 from actions.backend_client import Backend
 
 SURE = 0.5
 """From here on, what the classifier says about a message is acted on inside a form."""
 
+SECOND = 0.25
+"""From here on, the second best guess is offered. Where the best one is right, the second reaches
+this for two messages in a hundred (five-fold split of the training lines)."""
+
 FALLBACK = "nlu_fallback"
+HOME = "Europe/Stockholm"
+"""The zone whose clocks are meant when the turn names none."""
 _QUIET = {"action_listen", "action_extract_slots", "action_session_start"}
 
 
@@ -34,6 +43,10 @@ class Turn:
         self.message: str | None = metadata.get("message")
         self.token: str = metadata.get("turn") or ""
         self.said: str = message.get("text") or ""
+        self.zone = ZoneInfo(metadata.get("zone") or HOME)
+        written = metadata.get("now")
+        self.now: datetime = datetime.fromisoformat(written) if written else datetime.now(UTC)
+        self._also: list[str] = metadata.get("also") or []
 
     def slot(self, name: str) -> Any:
         """The value of a slot, None if it is not set."""
@@ -74,6 +87,46 @@ class Turn:
     def typed(self) -> str:
         """What was typed, empty if a button was pressed."""
         return "" if self.pressed else self.said
+
+    @property
+    def simplified(self) -> bool:
+        """Whether `action_simpler` has found simpler words in this turn."""
+        for event in reversed(self._tracker.events or []):
+            if event.get("event") == "user":
+                return False
+            if event.get("event") == "slot" and event.get("name") in ("told_band", "easy"):
+                return True
+        return False
+
+    @property
+    def silent(self) -> bool:
+        """Whether something was sent that has no letter, number or picture in it ("...")."""
+        kinds = [unicodedata.category(c) for c in self.typed]
+        return bool(self.typed) and not any(kind[0] in "LN" or kind in ("So", "Sk") for kind in kinds)
+
+    @cached_property
+    def when(self) -> when.Wish:
+        """What was typed about when."""
+        return when.wish(self.typed, self.now, self.zone)
+
+    @property
+    def also(self) -> str | None:
+        """What else the message asks for or about, if it is two things in one.
+
+        Only what can be offered by name, and never more than one.
+        """
+        topics = (name for name in self._also if name in words.words("titles") and name != self.intent)
+        return next(topics, None)
+
+    @property
+    def perhaps(self) -> str | None:
+        """What a message of some length may be about as well: the second best guess, of another topic."""
+        if self.pressed or len(self.ranking) < 2 or words.is_short(self.typed):
+            return None
+        second = self.ranking[1]
+        name = second["name"]
+        other = name.partition("__")[0] != self.intent.partition("__")[0]
+        return name if other and second["confidence"] >= SECOND and name in words.words("titles") else None
 
     @property
     def backend(self) -> Backend:
@@ -119,16 +172,40 @@ class Turn:
         for events in self._turns_before:
             yield {e["name"] for e in events if e.get("event") == "action"} - _QUIET
 
+    def heard_before(self) -> Iterator[set[str]]:
+        """The names of the responses of each earlier turn, nearest first."""
+        for events in self._turns_before:
+            yield {
+                (event.get("metadata") or {}).get("utter_action") or ""
+                for event in events
+                if event.get("event") == "bot"
+            } - {""}
+
     @property
     def heard_last(self) -> set[str]:
         """The names of the responses of the turn before this one."""
-        if not self._turns_before:
-            return set()
-        return {
-            (event.get("metadata") or {}).get("utter_action", "")
-            for event in self._turns_before[0]
-            if event.get("event") == "bot"
-        }
+        return next(self.heard_before(), set())
+
+    def shown_before(self) -> Iterator[list[dict[str, Any]]]:
+        """What was said in each earlier turn, as Rasa's events, nearest turn first."""
+        for events in self._turns_before:
+            yield [event for event in events if event.get("event") == "bot"]
+
+    def anew(self, names: Sequence[str], like: Collection[str] = ()) -> str:
+        """The next of `names`, responses for the same occasion, each more helpful than the one before.
+
+        Counts the turns just before this one in which one of them (or of `like`, which count as
+        well) was said. At the end of the list its last two take turns: never the same twice running.
+        """
+        known = {*names, *like}
+        times = 0
+        for heard in self.heard_before():
+            if not heard & known:
+                break
+            times += 1
+        if times < len(names) and names[times] not in self.heard_last:
+            return names[times]
+        return names[-2] if names[-1] in self.heard_last else names[-1]
 
     @property
     def language_met(self) -> bool:

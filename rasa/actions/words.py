@@ -10,7 +10,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -96,91 +95,6 @@ def is_question(text: str) -> bool:
 def is_short(text: str, most: int = SHORT) -> bool:
     """Whether `text` has at most `most` words."""
     return len(fold(text).split()) <= most
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What a typed answer says about the times that were offered.
-
-    `times` are those that fit; `more` asks for others.
-    """
-
-    times: tuple[dict[str, Any], ...] = ()
-    more: bool = False
-
-
-def wished(text: str, offered: Sequence[dict[str, Any]]) -> Wish:
-    """Which of the `offered` times ({"slot", "label", "start"}) a typed text means."""
-    lists = words("answers")["times"]
-    if mentions(text, lists["more"]) and not _clock(text):
-        return Wish(more=True)
-    fitting = list(offered)
-    narrowed = False
-    negated = mentions(text, words("answers")["negations"])
-    for label_words, phrases in lists["days"].items():
-        if mentions(text, phrases):
-            # "Not today" leaves the other days.
-            fitting = [time for time in fitting if mentions(time["label"], [label_words]) != negated]
-            narrowed = True
-    for part, before in (("before_noon", True), ("after_noon", False)):
-        if mentions(text, lists[part]):
-            fitting = [time for time in fitting if (_start(time).hour < 12) == before]
-            narrowed = True
-    clock = _clock(text)
-    if clock:
-        later = mentions(text, lists["after"])
-        fitting = [time for time in fitting if _fits(_start(time), clock, later)]
-        narrowed = True
-    elif not negated:
-        for place, phrases in enumerate(lists["ordinals"]):
-            if mentions(text, phrases):
-                return Wish(times=tuple(fitting[place : place + 1]))
-        if mentions(text, lists["last"]):
-            return Wish(times=tuple(fitting[-1:]))
-    if mentions(text, lists["any"]) and not negated:
-        return Wish(times=tuple(fitting[:1]))
-    return Wish(times=tuple(fitting)) if narrowed else Wish()
-
-
-def _start(time: Mapping[str, Any]) -> datetime:
-    return datetime.fromisoformat(time["start"])
-
-
-def _fits(start: datetime, clock: tuple[int, int | None], later: bool) -> bool:
-    hour, minute = clock
-    hours = {hour, hour + 12} if hour < 12 else {hour}
-    if later:
-        # "After three" from somebody who is at school means the afternoon.
-        least = min((h for h in hours if h >= 7), default=hour)
-        return (start.hour, start.minute) >= (least, minute or 0)
-    return start.hour in hours and (minute is None or start.minute == minute)
-
-
-def _clock(text: str) -> tuple[int, int | None] | None:
-    """(hour, minute or None) if a time of the day stands in `text`."""
-    found = re.search(r"\b([01]?\d|2[0-3])\s*[.:]\s*([0-5]\d)\b", text)
-    if found:
-        return int(found[1]), int(found[2])
-    lists = words("answers")["times"]
-    folded = fold(text)
-    hours = {fold(word): hour for hour, word in enumerate(lists["hours"])}
-    for phrase, minutes in (
-        ([lists["half"]], -30),
-        (lists["quarter_past"], 15),
-        (lists["quarter_to"], -15),
-    ):
-        found = re.search(rf"{_pattern(tuple(phrase)).pattern} (\w+)", folded)
-        hour = hours.get(found[1], int(found[1]) if found[1].isdigit() else None) if found else None
-        if hour is not None:
-            past_midnight = (hour * 60 + minutes) % (24 * 60)
-            return past_midnight // 60, past_midnight % 60
-    found = re.search(r"\b(?:kl|klockan|vid|efter|at|after)(?: kl| klockan)? (\w+)\b", folded)
-    word = found[1] if found else folded
-    if word.isdigit() and int(word) < 24:
-        return int(word), None
-    if word.isdigit() and len(word) == 4 and int(word[:2]) < 24 and int(word[2:]) < 60:
-        return int(word[:2]), int(word[2:])
-    return (hours[word], None) if word in hours else None
 
 
 def title(entry: Mapping[str, Any], lang: str, band: str | None) -> str:

@@ -343,14 +343,15 @@ def test_a_concern_goes_out_as_ids(beside: Neighbour) -> None:
 
 
 def test_the_same_apology_never_comes_twice_running() -> None:
-    """Guesses, then the main things with numbers, then a person; then the second again."""
+    """Guesses, then the main things with a person, then numbers; then the second again."""
     past: list[dict[str, Any]] = []
     heard = []
     for _ in range(5):
         messages, _, _ = run(answers.ActionNotUnderstood(), tracker("nlu_fallback", "grej", events=past))
         heard += said(messages)
         assert messages[0]["buttons"]
-        past += [{"event": "user"}, {"event": "action", "name": "action_not_understood"}]
+        uttered = {"utter_action": messages[0]["response"]}
+        past += [{"event": "user"}, {"event": "bot", "metadata": uttered, "data": {}}]
     assert "not_understood_again" == heard[1] and "not_understood_third" == heard[2]
     assert all(first != second for first, second in pairwise(heard))
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
-from actions_env import words
+from actions_env import times, when, words
 
 CONTRACT = Path(__file__).resolve().parent.parent / "contract"
+STOCKHOLM = ZoneInfo("Europe/Stockholm")
+NOW = datetime(2026, 11, 23, 12, 30, tzinfo=STOCKHOLM)
 TIMES = json.loads((CONTRACT / "times.json").read_text("utf-8"))["examples"][0]["answer"]["times"]
 
 
@@ -62,18 +66,21 @@ def test_yes_no_and_not_sure(text: str, meant: str | None) -> None:
         ("kl 22", []),
         ("inte idag", ["s-3", "s-4"]),
         ("inte den första", []),
+        ("ändra tiden", []),
+        ("den andra tiden", ["s-2"]),
         ("banan", []),
     ],
 )
 def test_a_typed_time_is_found_among_those_offered(text: str, slots: list[str]) -> None:
     """By place, clock, day and part of the day, alone and together."""
-    assert slots == [time["slot"] for time in words.wished(text, TIMES).times]
+    found = times.chosen(text, TIMES, when.wish(text, NOW, STOCKHOLM))
+    assert slots == [time["slot"] for time in found.times]
 
 
 @pytest.mark.parametrize("text", ["fler tider", "ingen passar", "andra tider", "ingen av dom funkar", "senare"])
 def test_none_of_the_times_means_more_times(text: str) -> None:
     """Who declines all is shown others."""
-    assert words.wished(text, TIMES).more
+    assert times.chosen(text, TIMES, when.wish(text, NOW, STOCKHOLM)).more
 
 
 @pytest.mark.parametrize(

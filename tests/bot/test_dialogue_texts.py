@@ -29,6 +29,16 @@ READERS = [
     {"lang": "sv", "who": "professional", "band": "adult"},
     {"lang": "sv", "who": "parent", "band": "parent"},
 ]
+EASY = "utter_easy__"
+"""How the names of texts begin that only grown-ups are given."""
+
+SIMPLER = [
+    # Who has asked for simpler words: the role stays, the band is another one.
+    {"lang": "sv", "band": "6-9"},
+    {"lang": "sv", "who": "partner", "band": "13-17"},
+    {"lang": "sv", "who": "adult", "band": "10-12"},
+    {"lang": "sv", "who": "professional", "band": "6-9"},
+]
 ENGLISH = [{**reader, "lang": "en"} for reader in READERS]
 
 # (words in a sentence, sentences in a bubble, LIX)
@@ -120,6 +130,8 @@ def texts() -> Iterator[tuple[str, str, str]]:
     """(response, band, text) for all Swedish readers; an unknown one is read as 10-12."""
     for name, response in RESPONSES.items():
         for reader in READERS:
+            if name.startswith(EASY) and reader.get("band") not in ("parent", "13-17"):
+                continue
             text = fitting(response, reader)[0].get("text", "")
             if text:
                 yield name, reader.get("band", "10-12"), text
@@ -140,7 +152,7 @@ def lix(text: str) -> float:
 @pytest.mark.parametrize("name", sorted(RESPONSES))
 def test_each_reader_gets_exactly_one_text(name: str) -> None:
     """Rasa picks at random among all that fit, so only one may; English has one for all."""
-    for reader in [*READERS, *ENGLISH]:
+    for reader in [*READERS, *SIMPLER, *ENGLISH]:
         found = fitting(RESPONSES[name], reader)
         assert 1 == len(found), (reader, [variation.get("text") for variation in found])
     english = [v for v in RESPONSES[name] if fitting(RESPONSES[name], ENGLISH[0])[0] is v]
