@@ -29,7 +29,7 @@ from backend.core.helplines import Helplines
 from backend.core.house import House
 from backend.core.municipality import load_municipality
 from backend.core.outbox import ConsoleTransport, SmtpTransport, Transport, deliver_due, forget_sent
-from backend.core.schedule import every
+from backend.core.schedule import every, once
 from backend.core.tongues import Tongues
 from backend.core.vault import Vault
 from backend.danger.service import DangerWatch
@@ -112,11 +112,8 @@ def _register_features(app: Sanic, house: House) -> None:
     """Features in the order in which they may know of each other."""
     watch = DangerWatch(house)
 
-    @app.after_server_start
-    async def listen(app: Sanic) -> None:
-        # Not before the server: the first page must not wait for what the rules can do without.
-        app.add_task(asyncio.to_thread(watch.listen))
-
+    # Beside the server's start: the first page must not wait for what the rules can do without.
+    once(app, "danger model", watch.listen)
     booking = BookingDesk(house)
     concerns = ConcernDesk(house)
     booking_views.setup(app, house, booking, watch)

@@ -33,3 +33,23 @@ def every(app: Sanic, name: str, seconds: float, work: Callable[[], Awaitable[ob
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def once(app: Sanic, name: str, work: Callable[[], object]) -> None:
+    """Run ``work`` in a thread when the server has started; a failure is logged by its type."""
+
+    async def run() -> None:
+        try:
+            await asyncio.to_thread(work)
+        except Exception as error:
+            log.error("%s failed: %s", name, type(error).__name__)
+
+    tasks: list[asyncio.Task[None]] = []
+
+    @app.after_server_start
+    async def start(_app: Sanic) -> None:
+        tasks.append(asyncio.create_task(run(), name=name))
+
+    @app.before_server_stop
+    async def stop(_app: Sanic) -> None:
+        await asyncio.gather(*tasks)

@@ -97,6 +97,8 @@ def serve(
     stop = ready.result(30)
     served = Served(url)
     try:
+        # What is taken for danger must not depend on how far the start has come.
+        served.until(lambda: "model" in served.client.get("/health").json()["danger"], 60)
         yield served
     finally:
         served.client.close()
