@@ -309,7 +309,11 @@ def test_actions_learn_the_turn_and_the_message(
 
     assert "Gjort." == answer["messages"][0]["text"]
     metadata = fake.last_call["tracker"]["latest_message"]["metadata"]
-    assert {"turn": "turn-1", "message": "m-7"} == metadata
+    assert {"turn": "turn-1", "message": "m-7", "now": None, "zone": None, "also": []} == metadata
+    now = "2026-11-23T12:30:00+01:00"
+    server.turn(new_conversation(), command={"intent": "remote"}, message="m-7", now=now, zone="Europe/Stockholm")
+    metadata = fake.last_call["tracker"]["latest_message"]["metadata"]
+    assert (now, "Europe/Stockholm") == (metadata["now"], metadata["zone"])
 
 
 @pytest.mark.parametrize(
