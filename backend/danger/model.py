@@ -56,7 +56,7 @@ class DangerModel:
     def __init__(self, model: Model, cuts: Cuts, embedding: Embedding | None) -> None:
         self._model = model
         self._cuts = cuts
-        self._embedding = embedding
+        self._embedding = None if embedding is None else embeddings.Recent(embedding)
         self._now = np.array([label.startswith("A0") for label in model.labels])
         self._acute = np.array([label.startswith(("A0", "A1")) for label in model.labels])
         self._category = np.array([label[3:] if acute else "" for label, acute in zip(model.labels, self._acute, strict=True)])
@@ -85,6 +85,13 @@ class DangerModel:
         if found.level is None and previous:
             found = self._together(tidied, previous)
         return found
+
+    def vector(self, text: str) -> dict[str, str] | None:
+        """The text's sentence vector as the assistant takes it, so that it need not make it again."""
+        tidied = normalise.tidy(text)
+        if self._embedding is None or not tidied:
+            return None
+        return embeddings.written(self._embedding.name, self._embedding.embed([tidied])[0])
 
     def _together(self, tidied: str, previous: Sequence[str]) -> Assessment:
         """Danger told in pieces: only what no earlier message told alone."""

@@ -95,6 +95,10 @@ class DangerWatch:
         """What rules and model say of ``text``, with the last few messages at hand. Never raises."""
         return listen_to(self._lexicon, self._model, text, previous, lang)
 
+    def vector(self, text: str) -> dict[str, str] | None:
+        """The sentence vector that was made of a text, for the assistant; None without the model."""
+        return None if self._model is None else self._model.vector(text)
+
     def assess_fields(self, texts: Sequence[str | None], reader: Reader) -> Card | None:
         """The most serious card that any of a form's fields calls for, or None."""
         found = [self.assess(text, lang=reader.lang) for text in texts if text]

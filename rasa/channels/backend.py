@@ -205,6 +205,7 @@ class Turn:
     state: dict[str, Any] | None
     now: str | None = None
     zone: str | None = None
+    vector: dict[str, Any] | None = None
 
 
 def _refuse(message: str) -> Refused:
@@ -217,7 +218,8 @@ def _turn(body: dict[str, Any]) -> Turn:
     {"conversation": str, "turn": str, "message": str | null,
      "text": str  |  "command": {"intent": str, "entities": {name: value}},
      "state": null | {"slots": {...}, "loop": str | null, "requested": str | null},
-     "now": str, "zone": str}    an instant in ISO 8601 and a zone's name; both may be missing
+     "now": str, "zone": str,    an instant in ISO 8601 and a zone's name; both may be missing
+     "vector": null | {"of": str, "bytes": str}}   the text's, by `language.embedding.written`
 
     Raises:
         Refused: 422, naming the field.
@@ -242,6 +244,8 @@ def _turn(body: dict[str, Any]) -> Turn:
         intent, entities = command["intent"], command.get("entities") or {}
         if not isinstance(entities, dict):
             raise _refuse("entities must be an object")
+    if not isinstance(body.get("vector"), (dict, type(None))):
+        raise _refuse("vector must be an object or null")
     if not isinstance(state, (dict, type(None))) or not isinstance((state or {}).get("slots") or {}, dict):
         raise _refuse("state must be null or an object with slots")
     return Turn(
@@ -254,6 +258,7 @@ def _turn(body: dict[str, Any]) -> Turn:
         state=state,
         now=body.get("now"),
         zone=body.get("zone"),
+        vector=body.get("vector"),
     )
 
 
@@ -305,7 +310,7 @@ class Conversations:
             understood = self._commanded(turn.intent or "", turn.entities)
             ranking = [understood["intent"]]
         else:
-            understood = await self._understood(turn.text)
+            understood = await self._understood(turn.text, turn.vector)
             also = await self._also(turn.text, understood)
             ranking = [
                 {"name": ranked["name"], "confidence": ranked["confidence"]}
@@ -362,8 +367,8 @@ class Conversations:
     def _lock(self, conversation: str) -> Any:
         return self._locks.lock(conversation, wait_time_in_seconds=LOCK_POLL_SECONDS)
 
-    async def _understood(self, text: str) -> dict[str, Any]:
-        parsed = await self._processor.parse_message(UserMessage(GUARD + text))
+    async def _understood(self, text: str, vector: dict[str, Any] | None = None) -> dict[str, Any]:
+        parsed = await self._processor.parse_message(UserMessage(GUARD + text, metadata={"vector": vector}))
         return {
             "text": text,
             "intent": parsed["intent"],

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
@@ -110,8 +111,7 @@ class IntentsByExample(GraphComponent, IntentClassifier):
             raise RuntimeError("the classifier is neither trained nor loaded")
         for message in messages:
             tidied = normalise.tidy(message.get(TEXT) or "")
-            vector = self._embedding.embed([tidied])[0] if self._embedding is not None and tidied else None
-            probabilities = self._model.probabilities(tidied, vector)
+            probabilities = self._model.probabilities(tidied, self._vector(message, tidied))
             ranking = [
                 {
                     INTENT_NAME_KEY: self._model.labels[index],
@@ -122,3 +122,10 @@ class IntentsByExample(GraphComponent, IntentClassifier):
             message.set(INTENT, ranking[0], add_to_output=True)
             message.set(INTENT_RANKING_KEY, ranking, add_to_output=True)
         return messages
+
+    def _vector(self, message: Message, tidied: str) -> np.ndarray | None:
+        """The one that came with the message, if whoever looked for danger made it already; else a new one."""
+        if self._embedding is None or not tidied:
+            return None
+        came = embeddings.read((message.get("metadata") or {}).get("vector"), self._embedding)
+        return came if came is not None else self._embedding.embed([tidied])[0]

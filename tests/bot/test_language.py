@@ -244,3 +244,43 @@ def test_an_embedding_that_dies_or_hangs_is_done_without(
     assert embedding.load("none") is None
     with pytest.raises(ValueError, match="no embedding"):
         embedding.load("not-a-backend")
+
+
+def test_a_vector_travels_and_is_taken_only_by_whom_it_fits() -> None:
+    """What the backend made of a text saves the assistant from making it again; anything else is not a vector."""
+    letters = Letters()
+    made = letters.embed(["mamma dricker"])[0]
+    sent = embedding.written(letters.name, made)
+
+    assert float(embedding.read(sent, letters) @ made) > 0.999
+    refused = [
+        None,
+        {},
+        "x",
+        {"of": "letters"},
+        sent | {"of": "other"},
+        sent | {"bytes": "%"},
+        sent | {"bytes": "AAAA"},
+    ]
+    assert [None] * len(refused) == [embedding.read(one, letters) for one in refused]
+
+
+def test_who_asks_twice_waits_once() -> None:
+    """The last few vectors are remembered, by digest; older ones are made again, the same."""
+
+    class Counting(Letters):
+        asked = 0
+
+        def embed(self, texts: Sequence[str]) -> np.ndarray:
+            self.asked += 1
+            return super().embed(texts)
+
+    counting = Counting()
+    recent = embedding.Recent(counting, kept=2)
+    first = recent.embed(["ett"])
+    assert (first == recent.embed(["ett"])).all()
+    assert 1 == counting.asked
+    recent.embed(["två", "tre"])
+    assert (first == recent.embed(["ett"])).all()
+    assert 4 == counting.asked
+    assert "ett" not in repr(vars(recent))
