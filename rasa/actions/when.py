@@ -393,6 +393,11 @@ def _hours(said: str) -> _Hours | None:
     parts = [part["name"] for part in lists["parts"] if _has(said, part["said"])]
     late = bool({"evening", "afternoon", "after_work", "after_school"} & set(parts))
     early = not late and "forenoon" in parts
+    digits = _re(r"(?<![\w.:/-])(\d{1,2})(?:[.:](\d{2}))?-(\d{1,2})(?:[.:](\d{2}))?(?![\w:/-])").search(said)
+    if digits:
+        first, second = (int(digits[at]) * 60 + int(digits[at + 1] or 0) for at in (1, 3))
+        if first < second < 24 * 60 and second - first <= 12 * 60:
+            return _Hours(_of_day(first), _of_day(second), True)
     span = rf"(?<!\w){_or(lists['between'])} (.{{1,25}}?) {_or(lists['and'])} (.{{1,25}})$"
     between = _re(span).search(said)
     if between:
@@ -410,6 +415,10 @@ def _hours(said: str) -> _Hours | None:
         minutes = at.hour * 60 + at.minute + (1 if exact else 60)
         return _Hours(at, time(minutes // 60, minutes % 60) if minutes < 24 * 60 else None, True)
     return _part(parts[0]) if parts else None
+
+
+def _of_day(minutes: int) -> time:
+    return time(minutes // 60 % 24, minutes % 60)
 
 
 def _clock(said: str, late: bool, early: bool, bare: bool, *, at_start: bool = False) -> tuple[time, bool] | None:

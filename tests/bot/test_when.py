@@ -98,6 +98,7 @@ def test_what_has_passed_is_said_to_have_passed(text: str) -> None:
         ("idag", {"from": "2026-11-23T12:30:00+01:00", "to": "2026-11-24T00:00:00+01:00"}),
         ("kvart över tre", {"after": "15:15", "before": "15:16"}),
         ("kl 9", {"after": "09:00", "before": "10:00"}),
+        ("kl 13-15", {"after": "13:00", "before": "15:00"}),
         ("den 29 mars", {"from": "2027-03-29T00:00:00+02:00", "to": "2027-03-30T00:00:00+02:00"}),
         ("banan", {}),
     ],
