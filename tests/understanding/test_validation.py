@@ -46,7 +46,8 @@ def test_the_right_answer_is_among_three(by_group: dict[str, Figures]) -> None:
 def test_danger_is_found(by_group: dict[str, Figures]) -> None:
     """Card or check for whoever is in danger; the card itself for danger to life."""
     assert by_group["all"].found.value >= 0.92
-    assert by_group["all"].card_of_a0.value >= 0.88
+    assert by_group["all"].card_of_a0.value >= 0.82
+    assert by_group["sv"].card_of_a0.value >= 0.88
 
 
 def test_calm_people_are_left_in_peace(by_group: dict[str, Figures]) -> None:
