@@ -71,8 +71,12 @@ def crowd(attempt: Attempt, attempts: int) -> Counter[str]:
     return outcomes
 
 
+TODAY = rules.Wanted(end=datetime(2026, 11, 25, 23, tzinfo=UTC))
+"""Until midnight in Stockholm."""
+
+
 def ten_starts(desk: BookingDesk) -> list[str]:
-    return [time.slot for time in asyncio.run(desk.offer(day="today", limit=99)).times]
+    return [time.slot for time in asyncio.run(desk.offer(wanted=TODAY, limit=99)).times]
 
 
 def five_therapists(house: House) -> None:
@@ -100,7 +104,7 @@ def test_two_thousand_want_fifty_times(house: House) -> None:
     for tag in (Tag.BOOKING_HELD, Tag.BOOKING_CONFIRMED):
         assert 50 == count(house, AuditEvent, AuditEvent.tag == tag.value)
     assert 0 == overlaps(house)
-    assert [] == asyncio.run(desk.offer(day="today")).times
+    assert [] == asyncio.run(desk.offer(wanted=TODAY)).times
 
 
 def test_talks_of_different_lengths_never_overlap(house: House) -> None:

@@ -22,7 +22,7 @@ from tests.conftest import make_settings
 from tests.web.neighbour import Neighbour
 from tests.web.test_staff_pages import Office, open_office
 
-A0, A1 = "pappa slår mamma nu", "han slår mig"
+A0, A1 = "pappa slår mamma nu", "pappa slår mig ibland"
 MAILBOX = "jour@exempelby.example"
 
 
