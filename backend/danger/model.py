@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -148,7 +149,7 @@ def heard(directory: Path, embedding: str) -> DangerModel | None:
     """
     try:
         return DangerModel.load(directory, embeddings.load(embedding))
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, BadZipFile) as error:
         log.error("the danger model cannot be used, the rules work alone: %s", type(error).__name__)
         return None
 

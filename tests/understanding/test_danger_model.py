@@ -125,9 +125,13 @@ def test_without_the_embedding_most_danger_is_still_heard(lexicon: Lexicon) -> N
 
 def test_damaged_weights_leave_the_rules_at_work(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     shutil.copytree(DANGER / "model", tmp_path / "model")
-    (tmp_path / "model" / "arrays.npz").write_bytes(b"not arrays")
-
+    arrays = tmp_path / "model" / "arrays.npz"
+    whole = arrays.read_bytes()
+    arrays.write_bytes(b"not arrays")
     assert heard(tmp_path / "model", "none") is None
+    arrays.write_bytes(whole[: len(whole) // 2])
+    shutil.copytree(tmp_path / "model", tmp_path / "cut-off")
+    assert heard(tmp_path / "cut-off", "none") is None
     assert "the rules work alone" in caplog.text
     assert heard(tmp_path / "nowhere", "none") is None
 
