@@ -118,6 +118,8 @@ def staff_add(arguments: argparse.Namespace) -> None:
         channels=arguments.channels.split(",") if arguments.channels else list(municipality.booking.channels),
         meeting_url=arguments.meeting_url,
         hours=[_span(text) for text in arguments.hours],
+        also=arguments.also,
+        qualified=arguments.qualified,
     )
     if person.role == Role.THERAPIST.value and not person.hours:
         raise SystemExit("A therapist needs --hours, or nobody can book a time.")
@@ -133,6 +135,8 @@ def staff_add(arguments: argparse.Namespace) -> None:
             unit=person.unit,
             password=password,
             mail=arguments.mail,
+            also=[Role(role) for role in person.also],
+            qualified=person.qualified,
         )
         seed_therapists(session, msgspec.structs.replace(municipality, demo_staff=[person]), {person.login: member})
 
@@ -212,6 +216,9 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("first_name", help="shown to those who book")
     add.add_argument("role", choices=[role.value for role in Role])
     add.add_argument("unit", help="a unit's id in the municipality's file")
+    roles = [role.value for role in Role]
+    add.add_argument("--also", action="append", default=[], choices=roles, help="a role beside it, repeatable")
+    add.add_argument("--qualified", action="store_true", help="has the degree that assessing needs (SoL 25:1)")
     add.add_argument("--mail", default="", help="where content-free notices go")
     add.add_argument(
         "--hours", action="append", default=[], help="of a therapist, repeatable: mon,tue,fri:08:30-16:00, local time"

@@ -7,6 +7,7 @@ test hands in what it needs and one process can serve several municipalities.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
 
 from sanic import Sanic
@@ -27,6 +28,7 @@ from backend.core.content import Phrases
 from backend.core.db import Database
 from backend.core.helplines import Helplines
 from backend.core.house import House
+from backend.core.live import Hub
 from backend.core.municipality import load_municipality
 from backend.core.outbox import ConsoleTransport, SmtpTransport, Transport, deliver_due, forget_sent
 from backend.core.schedule import every, once
@@ -62,6 +64,7 @@ def build_house(settings: Settings, *, clock: Clock | None = None, database: Dat
         tongues=Tongues.load(content),
         codes=Codebook(content / "sv" / "codewords.txt", settings.code_pepper),
         brake=CodeBrake(),
+        live=Hub(),
     )
 
 
@@ -98,7 +101,7 @@ def create_app(
     errors.setup(app, house)
     app.static("/static", render.STATIC, name="static")
     _register_features(app, house)
-    _keep_delivering(app, house, transport or _transport(settings))
+    _keep_delivering(app, house, {"mail": transport or _transport(settings)})
 
     @app.after_server_stop
     async def close(_app: Sanic) -> None:
@@ -129,7 +132,8 @@ def _register_features(app: Sanic, house: House) -> None:
     help_page.setup(app, house)
     demo.setup(app)
     alerts = AlertDesk(house)
-    staff_views.setup(app, house, booking, concerns, learning, alerts)
+    shell = staff_views.setup(app, house, booking, concerns, learning, alerts)
+    shell.open(app)
     every(app, "holds", HOUSEKEEPING_SECONDS, booking.release_expired)
     every(app, "purge", HOUSEKEEPING_SECONDS, booking.purge)
     every(app, "alerts", HOUSEKEEPING_SECONDS, alerts.purge)
@@ -143,9 +147,9 @@ def _transport(settings: Settings) -> Transport:
     return ConsoleTransport()
 
 
-def _keep_delivering(app: Sanic, house: House, transport: Transport) -> None:
+def _keep_delivering(app: Sanic, house: House, transports: Mapping[str, Transport]) -> None:
     async def deliver() -> None:
-        await deliver_due(house.db, transport, house.clock)
+        await deliver_due(house.db, transports, house.clock)
 
     async def forget() -> None:
         before = house.clock.now() - timedelta(hours=house.municipality.retention.mail_hours)

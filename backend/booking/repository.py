@@ -294,9 +294,9 @@ def readable_by(staff: StaffMember) -> sa.Select[Booking, str, str | None]:
     """
     own, team = Booking.therapist_id == staff.id, StaffMember.unit == staff.unit
     allowed: sa.ColumnElement[bool] = sa.false()
-    if staff.active and staff.role == Role.THERAPIST:
+    if staff.active and staff.has(Role.THERAPIST):
         allowed = sa.or_(own, team)
-    elif staff.active and staff.role == Role.MANAGER:
+    elif staff.active and staff.is_manager:
         allowed = team
     return (
         sa.select(Booking, StaffMember.first_name, Therapist.meeting_url)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from backend.concerns.rules import Deed
 from backend.concerns.tables import Concern, ConcernAnswer, State
 from backend.core.audit import AuditEvent
-from backend.core.people import Role, StaffMember
+from backend.core.people import StaffMember
 
 AT_MOST = 200
 _DANGER_FIRST = sa.case({"A0": 0, "A1": 1, "A2": 2}, value=Concern.danger_level, else_=3)
@@ -28,7 +28,7 @@ def readable_by(staff: StaffMember) -> sa.Select[Concern]:
     mine = sa.select(Concern).where(Concern.unit == staff.unit)
     if not staff.active:
         return mine.where(sa.false())
-    if staff.role == Role.MANAGER:
+    if staff.is_manager:
         return mine
     return mine.where(
         sa.or_(Concern.restricted.is_(False), Concern.state == State.NEW, Concern.accepted_by == staff.id)
@@ -38,7 +38,7 @@ def readable_by(staff: StaffMember) -> sa.Select[Concern]:
 def openable_by(staff: StaffMember) -> sa.Select[Concern]:
     """The concerns whose words ``staff`` may read: a restricted one must be taken first, except by a manager."""
     known = readable_by(staff)
-    if staff.role == Role.MANAGER:
+    if staff.is_manager:
         return known
     return known.where(sa.or_(Concern.restricted.is_(False), Concern.accepted_by == staff.id))
 

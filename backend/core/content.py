@@ -48,14 +48,17 @@ class Phrases:
 
     @classmethod
     def load(cls, directory: Path) -> Phrases:
-        """Read ``<language>/phrases.yml`` for each language; raises `ContentError`."""
+        """Read ``<language>/phrases.yml`` and ``<language>/phrases/*.yml`` for each language; raises `ContentError`."""
         loaded: dict[Lang, dict[str, dict[str, str]]] = {}
         for lang in LANGUAGES:
-            path = directory / lang / "phrases.yml"
-            loaded[lang] = dict(_flatten(read_yaml(path), path, ""))
-            unknown = loaded[lang].keys() - loaded["sv"].keys()
-            if unknown:
-                raise ContentError(f"{path}: not in Swedish: {', '.join(sorted(unknown))}")
+            loaded[lang] = {}
+            for path in (directory / lang / "phrases.yml", *sorted((directory / lang / "phrases").glob("*.yml"))):
+                phrases = dict(_flatten(read_yaml(path), path, ""))
+                if twice := phrases.keys() & loaded[lang].keys():
+                    raise ContentError(f"{path}: in another file too: {', '.join(sorted(twice))}")
+                loaded[lang] |= phrases
+                if unknown := loaded[lang].keys() - loaded["sv"].keys():
+                    raise ContentError(f"{path}: not in Swedish: {', '.join(sorted(unknown))}")
         return cls(loaded)
 
     def keys(self, lang: Lang = "sv") -> set[str]:

@@ -10,6 +10,7 @@ from backend.core.codes import Codebook, CodeBrake
 from backend.core.content import Phrases
 from backend.core.db import Database
 from backend.core.helplines import Helplines
+from backend.core.live import Hub
 from backend.core.municipality import Municipality
 from backend.core.tongues import Tongues
 from backend.core.vault import Vault
@@ -29,3 +30,4 @@ class House:
     tongues: Tongues
     codes: Codebook
     brake: CodeBrake
+    live: Hub

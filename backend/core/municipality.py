@@ -13,6 +13,7 @@ from backend.core.content import ContentError, read_yaml
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Channel = Literal["chat", "phone", "video"]
+StaffRole = Literal["therapist", "case_worker", "coordinator", "manager", "on_call", "editor", "admin"]
 LONGEST_MISUNDERSTOOD = 30
 """Days; the assistant tells people this number."""
 
@@ -137,12 +138,14 @@ class DemoStaff(Strict, frozen=True):
 
     login: str
     first_name: str
-    role: Literal["therapist", "case_worker", "manager"]
+    role: StaffRole
     unit: str
     channels: list[Channel]
     meeting_url: str | None
     hours: list[WorkingSpan]
     break_: Break | None = msgspec.field(name="break", default=None)
+    also: list[StaffRole] = []
+    qualified: bool = False
 
 
 class Municipality(Strict, frozen=True):

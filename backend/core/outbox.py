@@ -11,7 +11,7 @@ import asyncio
 import smtplib
 import ssl
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -32,11 +32,12 @@ _LONGEST_RETRY = timedelta(minutes=15)
 
 
 class OutboxMessage(Base):
-    """One mail to send. ``state`` is ``pending``, ``sent`` or ``refused`` (the server said never)."""
+    """One message to send by ``channel``. ``state`` is ``pending``, ``sent`` or ``refused`` (the receiver said never)."""
 
     __tablename__ = "outbox_message"
 
     id: Mapped[str] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(default="mail", server_default="mail")
     recipient: Mapped[str]
     subject: Mapped[str]
     body: Mapped[str]
@@ -125,21 +126,26 @@ class SmtpTransport:
 _INSERT = sa.insert(OutboxMessage)
 
 
-def post(session: Session, at: datetime, recipient: str, subject: str, body: str) -> None:
-    """Put a mail in the outbox within the caller's transaction. An empty ``recipient`` posts nothing."""
+def post(session: Session, at: datetime, recipient: str, subject: str, body: str, *, channel: str = "mail") -> None:
+    """Put a message in the outbox within the caller's transaction. An empty ``recipient`` posts nothing."""
     if recipient:
-        row = {"id": new_id(), "recipient": recipient, "subject": subject, "body": body}
+        row = {"id": new_id(), "channel": channel, "recipient": recipient, "subject": subject, "body": body}
         session.connection().execute(_INSERT, row | {"created_at": at, "next_at": at})
 
 
-async def deliver_due(database: Database, transport: Transport, clock: Clock) -> int:
-    """Send what is due, one mail at a time, and return how many were taken."""
+async def deliver_due(database: Database, transports: Mapping[str, Transport], clock: Clock) -> int:
+    """Send what is due by the transport of its channel, one message at a time; returns how many were taken.
+
+    What has no transport here waits until it has one.
+    """
     now = clock.now()
 
     def due(session: Session) -> Sequence[OutboxMessage]:
         return session.scalars(
             sa.select(OutboxMessage)
-            .where(OutboxMessage.state == "pending", OutboxMessage.next_at <= now)
+            .where(
+                OutboxMessage.state == "pending", OutboxMessage.next_at <= now, OutboxMessage.channel.in_(transports)
+            )
             .order_by(OutboxMessage.next_at)
             .limit(_BATCH)
         ).all()
@@ -148,7 +154,7 @@ async def deliver_due(database: Database, transport: Transport, clock: Clock) ->
     for row in await database.read(due):
         state, error = "sent", ""
         try:
-            await asyncio.to_thread(transport.send, Mail(row.id, row.recipient, row.subject, row.body))
+            await asyncio.to_thread(transports[row.channel].send, Mail(row.id, row.recipient, row.subject, row.body))
         except Refused as refusal:
             state, error = "refused", str(refusal)
         except Exception as failure:  # the network fails in many ways, and each means "later"

@@ -16,11 +16,20 @@ class Role(StrEnum):
 
     THERAPIST = "therapist"
     CASE_WORKER = "case_worker"
+    COORDINATOR = "coordinator"
     MANAGER = "manager"
+    ON_CALL = "on_call"
+    EDITOR = "editor"
+    ADMIN = "admin"
 
 
 class StaffMember(Base):
-    """One employee. ``password_hash`` is Argon2id; ``active`` false takes effect on the next request."""
+    """One employee. ``password_hash`` is Argon2id; ``active`` false takes effect on the next request.
+
+    ``role`` is the main one; ``also`` lists others that the person has, separated by blanks.
+    ``qualified``: has the degree (*socionom* or equal) without which nobody may assess whether an
+    investigation is opened (SoL 25:1).
+    """
 
     __tablename__ = "staff_member"
 
@@ -28,16 +37,22 @@ class StaffMember(Base):
     login: Mapped[str] = mapped_column(unique=True)
     first_name: Mapped[str]
     role: Mapped[str]
+    also: Mapped[str] = mapped_column(default="", server_default="")
+    qualified: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     unit: Mapped[str] = mapped_column(index=True)
     mail: Mapped[str] = mapped_column(default="")
     password_hash: Mapped[str]
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(Instant)
 
+    def has(self, *roles: Role) -> bool:
+        """Whether the person has any of the roles, as the main one or beside it."""
+        return not {self.role, *self.also.split()}.isdisjoint(roles)
+
     @property
     def is_manager(self) -> bool:
         """Whether the person leads a unit."""
-        return self.role == Role.MANAGER
+        return self.has(Role.MANAGER)
 
 
 def first_name_of(session: Session, staff_id: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import threading
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
 import sqlalchemy as sa
@@ -79,6 +80,8 @@ def add_staff(
     unit: str,
     password: str,
     mail: str = "",
+    also: Collection[Role] = (),
+    qualified: bool = False,
 ) -> StaffMember:
     """Add somebody in the caller's transaction.
 
@@ -100,6 +103,8 @@ def add_staff(
         login=login,
         first_name=first_name,
         role=role.value,
+        also=" ".join(also),
+        qualified=qualified,
         unit=unit,
         mail=mail,
         password_hash=PasswordHasher().hash(password),
@@ -141,6 +146,8 @@ def seed_demo_staff(session: Session, municipality: Municipality, clock: Clock) 
             role=Role(person.role),
             unit=person.unit,
             password=password,
+            also=[Role(role) for role in person.also],
+            qualified=person.qualified,
         )
         added.append((person.login, password))
     return added

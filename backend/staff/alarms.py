@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sanic import Blueprint, HTTPResponse, Request, redirect
+from sanic import HTTPResponse, Request, redirect
 
 from backend.alerts.service import AlertDesk, AlertRow
 from backend.booking.service import BookingDesk
 from backend.concerns.service import ConcernDesk
 from backend.core.errors import Conflict, NotLoggedIn
 from backend.core.people import StaffMember
-from backend.staff.words import StaffWords
+from backend.staff.shell import ID, Shell
 from backend.web.render import page
 
 PATH = "/personal/larm"
-_ID = "([0-9a-f]{24})"
 _OWN_PAGE = re.compile(r"/personal(/(oro|tid)/[0-9a-f]{24}|/forsta|/larm)?")
-
-View = Callable[..., Awaitable[HTTPResponse]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +83,10 @@ class Alarms:
         return [Alarm(row, links.get(row.subject or "", "")) for row in rows]
 
 
-def setup(
-    bp: Blueprint,
-    alarms: Alarms,
-    words: StaffWords,
-    known: Callable[[View], View],
-    polling: Callable[[Request], Awaitable[StaffMember]],
-    show: View,
-) -> None:
-    """Register the pages on the staff blueprint.
-
-    ``known`` guards a view, ``polling`` tells who asks without counting it as use, ``show`` renders a staff page.
-    """
+def setup(shell: Shell, alarms: Alarms, alerts: AlertDesk) -> None:
+    """Add the pages to the staff app."""
+    known, show, words, bp = shell.known, shell.show, shell.words, shell.bp
+    shell.way(PATH, "staff.alarm.nav", alerts.open_to)
 
     @bp.get("/larm")
     @known
@@ -108,7 +97,7 @@ def setup(
     async def now(request: Request) -> HTTPResponse:
         """The banner alone, for a page that is open; 401 once nobody is logged in, so that it stops asking."""
         try:
-            staff = await polling(request)
+            staff = await shell.polling(request)
         except NotLoggedIn:
             return HTTPResponse(status=401)
         ringing = await alarms.banner(staff)
@@ -116,7 +105,7 @@ def setup(
             return HTTPResponse(status=404)
         return await page(request, "staff/_alarms.html", alarms=ringing, staff=staff, w=words)
 
-    @bp.post(f"/larm/<alert_id:{_ID}>/sett")
+    @bp.post(f"/larm/<alert_id:{ID}>/sett")
     @known
     async def seen(request: Request, staff: StaffMember, alert_id: str) -> HTTPResponse:
         form: Any = request.form or {}

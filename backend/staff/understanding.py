@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sanic import Blueprint, HTTPResponse, Request, redirect, text
+from sanic import HTTPResponse, Request, redirect, text
 
 from backend.core.errors import InvalidField
 from backend.core.people import StaffMember
 from backend.improving.service import Learning
-from backend.staff.words import StaffWords
+from backend.staff.shell import ID, Shell
 
 PATH = "/personal/forsta"
 FILE = "from_staff.yml"
 DONE = ("saved", "deleted")
-_ID = "([0-9a-f]{24})"
-
-View = Callable[..., Awaitable[HTTPResponse]]
 
 
-def setup(bp: Blueprint, learning: Learning, words: StaffWords, known: Callable[[View], View], show: View) -> None:
-    """Register the pages on the staff blueprint; ``known`` guards a view and ``show`` renders a staff page."""
+def setup(shell: Shell, learning: Learning) -> None:
+    """Add the pages to the staff app."""
+    known, show, words, bp = shell.known, shell.show, shell.words, shell.bp
+    shell.way(PATH, "staff.learn.nav", learning.open_to)
 
     async def listed(
         request: Request, staff: StaffMember, labelled: bool, wrong: str = "", status: int = 200
@@ -47,7 +45,7 @@ def setup(bp: Blueprint, learning: Learning, words: StaffWords, known: Callable[
     async def learn(request: Request, staff: StaffMember) -> HTTPResponse:
         return await listed(request, staff, request.args.get("visa") == "klara")
 
-    @bp.post(f"/forsta/<row_id:{_ID}>")
+    @bp.post(f"/forsta/<row_id:{ID}>")
     @known
     async def label(request: Request, staff: StaffMember, row_id: str) -> HTTPResponse:
         form: Any = request.form or {}
@@ -58,7 +56,7 @@ def setup(bp: Blueprint, learning: Learning, words: StaffWords, known: Callable[
             return await listed(request, staff, labelled, row_id, 422)
         return _back(labelled, "saved")
 
-    @bp.post(f"/forsta/<row_id:{_ID}>/ta-bort")
+    @bp.post(f"/forsta/<row_id:{ID}>/ta-bort")
     @known
     async def delete(request: Request, staff: StaffMember, row_id: str) -> HTTPResponse:
         form: Any = request.form or {}

@@ -42,7 +42,7 @@ def sink() -> Iterator[tuple[Sink, str]]:
 
 
 def deliver(database: Database, url: str, clock: ManualClock) -> int:
-    return asyncio.run(outbox.deliver_due(database, SmtpTransport(url, "koll@exempelby.example"), clock))
+    return asyncio.run(outbox.deliver_due(database, {"mail": SmtpTransport(url, "koll@exempelby.example")}, clock))
 
 
 def state(database: Database) -> list[tuple[str, int]]:

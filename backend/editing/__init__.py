@@ -1,0 +1,1 @@
+"""Words for people, edited by staff: versions, preview, publishing without a restart."""

@@ -1,0 +1,1 @@
+"""What somebody tells once, and whom they let read it."""

@@ -1,0 +1,1 @@
+"""The talk itself: a human therapist writes with somebody in the same window."""

@@ -1,0 +1,44 @@
+"""Server-sent events (HTML Living Standard, 9.2): a page that is told, and comes back by itself when cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from sanic import Request
+
+from backend.core.live import Event, Feed
+
+BEAT_SECONDS = 15.0
+"""How often a quiet stream says that it is alive; proxies cut what is silent, and Sanic after a minute."""
+_RETRY_MS = 2000
+
+
+async def stream(
+    request: Request,
+    feed: Feed,
+    *,
+    first: Sequence[Event] = (),
+    allowed: Callable[[], Awaitable[bool]] | None = None,
+) -> None:
+    """Send ``first`` and then what comes on ``feed``, until the page goes away.
+
+    ``allowed`` is asked before anything is sent and at every beat; the stream ends with
+    ``event: closed`` as soon as it says no, so that a right that was taken back ends open windows too.
+    """
+    response = await request.respond(content_type="text/event-stream")
+    assert response is not None
+    await response.send(f"retry: {_RETRY_MS}\n\n")
+    events: Sequence[Event] = first
+    while allowed is None or await allowed():
+        await response.send("".join(map(_frame, events)) or ": alive\n\n")
+        events = await feed.next(BEAT_SECONDS)
+    await response.send(_frame(Event("closed")))
+    await response.eof()
+
+
+def _frame(event: Event) -> str:
+    lines = [f"id: {event.id}"] if event.id else []
+    lines.append(f"event: {event.name}")
+    # A field ends at a line break, so data of several lines is several fields.
+    lines += [f"data: {line}" for line in event.data.splitlines() or [""]]
+    return "\n".join(lines) + "\n\n"
