@@ -256,7 +256,7 @@ def test_example_municipality_can_be_seeded() -> None:
     # Numbers kept free for fiction by the Swedish Post and Telecom Authority.
     assert all(re.fullmatch(r"\+468465004\d\d", contact["number_tel"]) for contact in MUNICIPALITY["contacts"])
     roles = Counter(person["role"] for person in MUNICIPALITY["demo_staff"])
-    assert {"therapist": 3, "case_worker": 2, "manager": 1} == dict(roles)
+    assert {"therapist": 3, "case_worker": 2, "manager": 2, "editor": 1, "admin": 1} == dict(roles)
     for person in MUNICIPALITY["demo_staff"]:
         assert person["unit"] in units, person["login"]
         assert ("video" in person["channels"]) == bool(person["meeting_url"]), person["login"]
