@@ -19,7 +19,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from backend.booking.service import seed_therapists
+from backend.booking.schedule import seed_therapists
 from backend.config import ROOT, Settings, SettingsError, load_settings
 from backend.core import logs
 from backend.core.clock import SystemClock

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from backend.booking.service import seed_therapists
+from backend.booking.schedule import seed_therapists
 from backend.config import Settings
 from backend.core.clock import SystemClock
 from backend.core.db import Database

@@ -1,4 +1,4 @@
-"""Use cases of booking: offer, hold, confirm, cancel, and what staff may open.
+"""Use cases of booking: hold, confirm, cancel, and what staff may open. `backend.booking.offering` knows what is free.
 
 Each use case is one transaction. Where two people want the same time, the
 database's key decides; the loser's work is undone and run again, and then sees
@@ -7,10 +7,9 @@ that the time is gone.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal, TypeVar, get_args
 
 import msgspec
@@ -20,15 +19,13 @@ from sqlalchemy.orm import Session
 from backend.alerts import service as alerts
 from backend.alerts.service import AlertDesk
 from backend.booking import repository, rules
-from backend.booking.rules import Terms
-from backend.booking.tables import BOOKED, CANCELLED, HELD, Booking, Therapist, WorkingHours
+from backend.booking.offering import Offer, Offering, drop_expired
+from backend.booking.tables import BOOKED, CANCELLED, HELD, Booking
 from backend.core import audit, codes, outbox
 from backend.core.audit import Tag
 from backend.core.clock import to_local
-from backend.core.closed_days import ClosedDays
 from backend.core.errors import AlreadyBooked, HoldExpired, InvalidField, NotFound, Taken
 from backend.core.house import House
-from backend.core.municipality import DAYS, Break, Municipality
 from backend.core.people import StaffMember
 from backend.core.phone import parse_phone
 from backend.core.reader import Reader
@@ -40,32 +37,6 @@ LeaveMessage = Literal["yes", "no"]
 
 _ROUNDS = 100
 _BATCH = 500
-
-
-@dataclass(frozen=True, slots=True)
-class FreeTime:
-    """A time that can be chosen. ``slot`` means nothing to anybody but `BookingDesk.hold`."""
-
-    slot: str
-    start: datetime
-    end: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """Free times, nearest first, one per start.
-
-    ``more`` says whether there are others after them. ``opens`` is the first time
-    beyond the asked days, set when there is nothing left to show within them.
-    ``promised`` is the day by which somebody is promised a talk. ``near`` are the times
-    nearest to what was wished for, when there is none as wished.
-    """
-
-    times: list[FreeTime]
-    more: bool
-    opens: FreeTime | None
-    promised: date
-    near: list[FreeTime] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +156,7 @@ class BookingDesk:
         self._house = house
         self._db = house.db
         self._settings = settings
-        self._terms = Terms(
-            settings.meeting_minutes, settings.buffer_minutes, settings.notice_minutes, settings.days_ahead
-        )
-        self._closed = ClosedDays(house.municipality).closed
-        self._cutoff = time.fromisoformat(settings.cutoff)
+        self._offering = Offering(house)
         self._alerts = AlertDesk(house)
 
     @property
@@ -211,39 +178,8 @@ class BookingDesk:
         *,
         holder: str | None = None,
     ) -> Offer:
-        """Free times today and the next working day, or those that are ``wanted``, on any day that can be booked.
-
-        ``skip`` passes over times already shown; ``holder``'s own hold counts as free. Never
-        claims a time that cannot be held at this moment. Raises `InvalidField` for an unknown channel.
-        """
-        now = self._house.clock.now()
-        today = to_local(now).date()
-        promised_days = rules.promised_days(today, self._terms.days_ahead, self._closed)
-        wanted = wanted or rules.Wanted()
-        days = wanted.days(promised_days, today, self._closed)
-        promised = self._promised(now)
-        if not self.enabled:
-            return Offer([], False, None, promised)
-        self._check_channel(channel)
-        skip, limit = max(0, skip), self._settings.offer if limit is None else max(0, limit)
-        earliest = now + timedelta(minutes=self._terms.notice)
-
-        def work(session: Session) -> Offer:
-            schedule = repository.schedule(session)
-            found = self._free(session, schedule, channel, days, earliest, now, holder)
-            fitting = [free.start for free in found if wanted.fits(free.start)]
-            times = [self._time(start, channel) for start in fitting[skip : skip + limit]]
-            opens, near, last = None, [], days[-1] if days else today
-            if not times:
-                opens = self._first_after(session, schedule, channel, last, earliest, now, holder)
-            if not fitting and wanted != rules.Wanted():
-                around = wanted.around(promised_days, today, self._closed)
-                known = self._free(session, schedule, channel, around, earliest, now, holder)
-                starts = sorted((free.start for free in known), key=wanted.distance)[:limit]
-                near = [self._time(start, channel) for start in sorted(starts)]
-            return Offer(times, len(fitting) > skip + limit, opens, promised, near)
-
-        return await self._db.read(work)
+        """See `Offering.offer`."""
+        return await self._offering.offer(channel, wanted, skip, limit, holder=holder)
 
     async def hold(self, holder: str, slot: str) -> Held:
         """Keep a time for ``holder`` for five minutes, and let go of what they held before.
@@ -252,17 +188,17 @@ class BookingDesk:
         has a confirmed talk ahead, and `InvalidField` for a slot that never was a time.
         """
         start, channel = _read(slot)
-        self._check_channel(channel)
+        self._offering.check_channel(channel)
 
         def work(session: Session) -> Held:
             now = self._house.clock.now()
             mine = repository.active_of(session, holder)
             if mine is not None and mine.state == BOOKED and mine.end_at > now:
                 raise AlreadyBooked
-            schedule = self._check_start(session, start, channel, now)
+            schedule = self._offering.check_start(session, start, channel, now)
             if mine is not None:
                 self._let_go(session, mine, now)
-            therapist_id = self._choose(session, schedule, start, channel, now)
+            place = self._offering.choose(session, schedule, start, channel, now)
             booking_id = new_id()
             until = now + timedelta(minutes=self._settings.hold_minutes)
             repository.add(
@@ -270,25 +206,25 @@ class BookingDesk:
                 {
                     "id": booking_id,
                     "holder": holder,
-                    "therapist_id": therapist_id,
+                    "therapist_id": place.therapist,
                     "start_at": start,
-                    "end_at": start + timedelta(minutes=self._terms.meeting),
+                    "end_at": place.end,
                     "state": HELD,
                     "hold_until": until,
                     "channel": channel,
                     "lang": "sv",
                     "created_at": now,
                 },
-                rules.cells(start, self._terms.cells),
+                place.cells,
             )
             audit.record(session, now, Tag.BOOKING_HELD, booking_id)
             return Held(
                 booking_id=booking_id,
                 start=start,
-                therapist=schedule.names[therapist_id],
+                therapist=place.name,
                 until=until,
                 minutes=self._settings.hold_minutes,
-                channels=self._channels_at(session, schedule, start, therapist_id, now),
+                channels=self._offering.channels_at(session, schedule, start, place.therapist, now),
             )
 
         return await self._contend(work)
@@ -321,9 +257,9 @@ class BookingDesk:
                 return self._confirmed(session, booking)
             if booking.start_at <= now or shown not in (None, booking.start_at):
                 raise HoldExpired
-            therapist = self._therapist_for(session, booking, details.channel, now)
+            therapist, end = self._therapist_for(session, booking, details.channel, now)
             values = self._sealed(booking.id, details)
-            values |= {"therapist_id": therapist.id, "state": BOOKED, "hold_until": None}
+            values |= {"therapist_id": therapist.id, "end_at": end, "state": BOOKED, "hold_until": None}
             values |= {"receipt": receipt, "confirmed_at": now}
             repository.change(session, booking.id, **values)
             codes.issue(session, self._house.vault, code, receipt, "booking", booking.id, now)
@@ -333,7 +269,7 @@ class BookingDesk:
             return Confirmed(
                 booking.id,
                 booking.start_at,
-                booking.end_at,
+                end,
                 details.channel,
                 therapist.first_name,
                 receipt,
@@ -428,7 +364,7 @@ class BookingDesk:
                 repository.colleague(session, booking.therapist_id).first_name,
                 booking.hold_until,
                 self._settings.hold_minutes,
-                self._channels_at(session, schedule, booking.start_at, booking.therapist_id, now),
+                self._offering.channels_at(session, schedule, booking.start_at, booking.therapist_id, now),
             )
 
         return await self._db.read(work)
@@ -443,7 +379,7 @@ class BookingDesk:
 
         def work(session: Session) -> int:
             due = repository.expired_before(session, limit, _BATCH)
-            return len(self._drop_expired(session, due, now))
+            return len(drop_expired(session, due, now))
 
         return await self._db.write(work)
 
@@ -524,50 +460,6 @@ class BookingDesk:
             return set()
         return await self._db.read(lambda session: repository.readable_of(session, staff, booking_ids))
 
-    def _promised(self, now: datetime) -> date:
-        """Today before the cut-off of an open day, else the next open day."""
-        local = to_local(now)
-        today = local.date()
-        if not self._closed(today) and local.time() < self._cutoff:
-            return today
-        return next(rules.open_after(today, self._closed), today)
-
-    def _free(
-        self,
-        session: Session,
-        schedule: repository.Schedule,
-        channel: str | None,
-        days: list[date],
-        earliest: datetime,
-        now: datetime,
-        holder: str | None,
-    ) -> list[rules.Free]:
-        if not days:
-            return []
-        first = rules.cells(rules.instant(days[0], 0), 1).start
-        end = rules.cells(rules.instant(days[-1], 24 * 60), self._terms.cells).stop
-        state = repository.occupied(session, first, end, now, but_for=holder)
-        return rules.free_times(days, schedule.able(channel), state.busy, earliest, self._terms)
-
-    def _first_after(
-        self,
-        session: Session,
-        schedule: repository.Schedule,
-        channel: str | None,
-        last: date,
-        earliest: datetime,
-        now: datetime,
-        holder: str | None,
-    ) -> FreeTime | None:
-        for day in rules.open_after(last, self._closed):
-            found = self._free(session, schedule, channel, [day], earliest, now, holder)
-            if found:
-                return self._time(found[0].start, channel)
-        return None
-
-    def _time(self, start: datetime, channel: str | None) -> FreeTime:
-        return FreeTime(rules.slot_id(start, channel), start, start + timedelta(minutes=self._terms.meeting))
-
     async def _contend(self, work: Callable[[Session], T]) -> T:
         # Losing a race for a cell means that somebody else won it, so each round leaves fewer to lose to.
         for _ in range(_ROUNDS):
@@ -578,67 +470,21 @@ class BookingDesk:
                     raise
         raise Taken
 
-    def _check_channel(self, channel: str | None) -> None:
-        if channel is not None and channel not in self._settings.channels:
-            raise InvalidField("channel_unavailable", "channel")
-
-    def _check_start(
-        self, session: Session, start: datetime, channel: str | None, now: datetime
-    ) -> repository.Schedule:
-        """The schedule of the day of ``start``; raises `InvalidField` if nobody ever begins a talk then."""
-        day, today = to_local(start).date(), to_local(now).date()
-        known = self.enabled and (day - today).days <= rules.LOOK_AHEAD and not self._closed(day)
-        if not known:
-            raise InvalidField("no_such_time", "slot")
-        schedule = repository.schedule_of(session, day)
-        if not rules.working_at(start, schedule.able(channel), self._terms):
-            raise InvalidField("no_such_time", "slot")
-        if start < now + max(timedelta(0), timedelta(minutes=self._terms.notice) - rules.SHOWN) or start <= now:
-            raise Taken
-        return schedule
-
-    def _choose(
-        self, session: Session, schedule: repository.Schedule, start: datetime, channel: str | None, now: datetime
-    ) -> str:
-        """Whoever should take a talk at ``start``; clears expired holds in the way. Raises `Taken`."""
-        able = rules.working_at(start, schedule.able(channel), self._terms)
-        wanted = rules.cells(start, self._terms.cells)
-        state = repository.occupied(session, wanted.start, wanted.stop, now)
-        free = [therapist for therapist in able if not state.busy.get(therapist)]
-        if not free:
-            raise Taken
-        chosen = rules.least_loaded(free, schedule.talks, random.random)
-        if state.expired.get(chosen):
-            self._drop_expired(session, state.expired[chosen], now)
-        return chosen
-
     def _therapist_for(
         self, session: Session, booking: repository.Owned, channel: str, now: datetime
-    ) -> repository.Colleague:
-        """Whoever holds the talk, or a colleague free at that time if the first cannot meet in ``channel``."""
+    ) -> tuple[repository.Colleague, datetime]:
+        """Whoever holds the talk, or a colleague free then if the first cannot meet in ``channel``; and when it ends."""
         therapist = repository.colleague(session, booking.therapist_id)
         if channel in therapist.channels:
-            return therapist
+            return therapist, booking.end_at
         schedule = repository.schedule_of(session, to_local(booking.start_at).date())
         try:
-            other = self._choose(session, schedule, booking.start_at, channel, now)
+            place = self._offering.choose(session, schedule, booking.start_at, channel, now)
         except Taken:
             raise InvalidField("channel_unavailable", "channel") from None
         repository.vacate(session, [booking.id])
-        repository.occupy(session, booking.id, other, rules.cells(booking.start_at, self._terms.cells))
-        return repository.colleague(session, other)
-
-    def _channels_at(
-        self, session: Session, schedule: repository.Schedule, start: datetime, therapist_id: str, now: datetime
-    ) -> tuple[str, ...]:
-        """Channels that a held time can be booked for: the therapist's own, and those of colleagues free then."""
-        ways = set(schedule.channels.get(therapist_id, ()))
-        if not ways.issuperset(self._settings.channels):
-            able = rules.working_at(start, schedule.shifts, self._terms)
-            wanted = rules.cells(start, self._terms.cells)
-            busy = repository.occupied(session, wanted.start, wanted.stop, now).busy
-            ways |= {way for each in able if not busy.get(each) for way in schedule.channels[each]}
-        return tuple(channel for channel in self._settings.channels if channel in ways)
+        repository.occupy(session, booking.id, place.therapist, place.cells)
+        return repository.colleague(session, place.therapist), place.end
 
     def _let_go(self, session: Session, mine: repository.Owned, now: datetime) -> None:
         if mine.state == BOOKED:
@@ -647,12 +493,6 @@ class BookingDesk:
         repository.change(session, mine.id, state=CANCELLED, cancelled_at=now, holder=None)
         repository.vacate(session, [mine.id])
         audit.record(session, now, Tag.BOOKING_RELEASED, mine.id)
-
-    def _drop_expired(self, session: Session, booking_ids: Collection[str], now: datetime) -> list[str]:
-        dropped = repository.drop_expired(session, booking_ids, now)
-        for booking_id in dropped:
-            audit.record(session, now, Tag.BOOKING_RELEASED, booking_id, actor="system")
-        return dropped
 
     def _checked(self, details: Details) -> Details:
         """What may be stored: a phone number and how to call it belong to phone talks only."""
@@ -743,42 +583,6 @@ class BookingDesk:
             codes.unsaved_words(session, self._house.vault, booking.receipt),
             _room(therapist, booking.channel),
         )
-
-
-def seed_therapists(session: Session, municipality: Municipality, staff: Mapping[str, StaffMember]) -> int:
-    """Give the demo therapists (``login`` -> row) their hours and channels; those who have some are left alone.
-
-    Returns how many were added.
-    """
-    added = 0
-    for person in municipality.demo_staff:
-        member = staff.get(person.login)
-        if person.role != "therapist" or member is None or session.get(Therapist, member.id) is not None:
-            continue
-        session.add(Therapist(staff_id=member.id, channels=",".join(person.channels), meeting_url=person.meeting_url))
-        session.flush()
-        for span in person.hours:
-            for start, end in _around(span.start, span.end, person.break_):
-                session.add_all(
-                    WorkingHours(staff_id=member.id, weekday=DAYS.index(day), start_minute=start, end_minute=end)
-                    for day in span.days
-                )
-        added += 1
-    return added
-
-
-def _around(start: str, end: str, pause: Break | None) -> list[tuple[int, int]]:
-    """The parts of a working day that its break leaves, in minutes."""
-    begin, stop = _minute(start), _minute(end)
-    if pause is None or _minute(pause.end) <= begin or _minute(pause.start) >= stop:
-        return [(begin, stop)]
-    parts = [(begin, _minute(pause.start)), (_minute(pause.end), stop)]
-    return [(first, last) for first, last in parts if first < last]
-
-
-def _minute(clock: str) -> int:
-    hour, _, minute = clock.partition(":")
-    return int(hour) * 60 + int(minute)
 
 
 def _room(therapist: repository.Colleague, channel: str | None) -> str | None:

@@ -17,8 +17,9 @@ from sanic import Blueprint, HTTPResponse, Request, Sanic, json
 from sanic_ext import openapi
 
 from backend.booking.labels import when
+from backend.booking.offering import FreeTime
 from backend.booking.rules import Wanted
-from backend.booking.service import BookingDesk, Details, FreeTime
+from backend.booking.service import BookingDesk, Details
 from backend.chat import repository
 from backend.chat.turns import Issued, Turn, Turns
 from backend.concerns.service import ConcernDesk, Intake

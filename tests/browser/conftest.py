@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Route, expect, sync_playwright
 from sqlalchemy.orm import Session
 
-from backend.booking.service import seed_therapists
+from backend.booking.schedule import seed_therapists
 from backend.core.clock import SystemClock
 from backend.core.db import Database
 from backend.core.municipality import load_municipality

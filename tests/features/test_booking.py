@@ -13,7 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from backend.booking.rules import Wanted
-from backend.booking.service import BookingDesk, Details, Safe, seed_therapists
+from backend.booking.schedule import seed_therapists
+from backend.booking.service import BookingDesk, Details, Safe
 from backend.booking.tables import BOOKED, CANCELLED, HELD, Booking, BookingCell, Therapist, WorkingHours
 from backend.core.audit import AuditEvent, Tag
 from backend.core.clock import STOCKHOLM, to_local

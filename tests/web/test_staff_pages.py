@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from backend.app import build_house
-from backend.booking.service import BookingDesk, Details, seed_therapists
+from backend.booking.schedule import seed_therapists
+from backend.booking.service import BookingDesk, Details
 from backend.concerns.service import ConcernDesk, Intake
 from backend.config import Settings
 from backend.core.audit import AuditEvent
