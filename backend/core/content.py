@@ -6,13 +6,15 @@ never meets a missing sentence.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+import msgspec
 import yaml
 
-from backend.core.reader import BANDS, Lang, Reader
+from backend.core.reader import BANDS, Band, Lang, Reader
 
 SafeYaml: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The safe loader in C where PyYAML has it: ten times as fast, and reading content was most of the start."""
@@ -31,8 +33,114 @@ def read_yaml(path: Path) -> Any:
         return yaml.load(path.read_text("utf-8"), Loader=SafeYaml)  # noqa: S506
     except FileNotFoundError:
         raise ContentError(f"{path}: not found") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
+        # A date that is none, and bytes that are no UTF-8, are both a ValueError.
         raise ContentError(f"{path}: {error}") from None
+
+
+Record = TypeVar("Record")
+
+
+class InBands(
+    msgspec.Struct,
+    Generic[Record],
+    forbid_unknown_fields=True,
+    frozen=True,
+    rename={"b6_9": "6-9", "b10_12": "10-12", "b13_17": "13-17"},
+):
+    """The same thing in the words of every band: ``it["10-12"]``. A record, so that a missing band is told by name and line."""
+
+    b6_9: Record
+    b10_12: Record
+    b13_17: Record
+    adult: Record
+    parent: Record
+
+    def __getitem__(self, band: Band) -> Record:
+        return getattr(self, f"b{band.replace('-', '_')}" if band[0].isdigit() else band)  # type: ignore[no-any-return]
+
+
+class Located:
+    """A YAML file that knows on which line each value stands, so that a mistake is told with file, line and reason.
+
+    Raises `ContentError` for a file that is missing or no YAML, a date that is none, the same key
+    twice (of which YAML would silently keep the last) and text with HTML in it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lines: dict[tuple[str | int, ...], int] = {}
+        try:
+            loader = SafeYaml(path.read_text("utf-8"))
+        except FileNotFoundError:
+            raise ContentError(f"{path}: not found") from None
+        except UnicodeDecodeError as error:
+            raise ContentError(f"{path}: {error}") from None
+        try:
+            root = loader.get_single_node()
+            if root is None:
+                raise ContentError(f"{path}: empty")
+            self._walk(loader, root, ())
+            self.data: Any = loader.construct_document(root)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            line = mark.line + 1 if mark else 1
+            raise ContentError(f"{path}, line {line}: {getattr(error, 'problem', None) or error}") from None
+        finally:
+            loader.dispose()
+
+    def line(self, *where: str | int) -> int:
+        """The line of a key or list item, counted from 1; of the nearest thing around it when the file has none such."""
+        while where and where not in self._lines:
+            where = where[:-1]
+        return self._lines.get(where, 1)
+
+    def error(self, reason: str, *where: str | int) -> ContentError:
+        """What to raise for a mistake at ``where``, for example ``("stations", 3, "next")``."""
+        return ContentError(f"{self.path}, line {self.line(*where)}: {reason}")
+
+    def convert(self, shape: type[Record]) -> Record:
+        """The file as ``shape``; raises `ContentError`."""
+        try:
+            return msgspec.convert(self.data, shape)
+        except msgspec.ValidationError as error:
+            raise self.error(str(error), *_place(str(error))) from None
+
+    def _walk(self, loader: Any, node: Any, where: tuple[str | int, ...]) -> None:
+        self._lines.setdefault(where, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, value in node.value:
+                name = str(key.value)
+                here = (*where, name)
+                # A folded text begins on the line after its key; the key is what somebody looks for.
+                self._lines[here] = key.start_mark.line + 1
+                if name in seen:
+                    raise self.error(f"{name} stands here twice", *here)
+                seen.add(name)
+                self._walk(loader, value, here)
+        elif isinstance(node, yaml.SequenceNode):
+            for place, value in enumerate(node.value):
+                self._walk(loader, value, (*where, place))
+        elif node.tag == "tag:yaml.org,2002:timestamp":
+            try:
+                loader.construct_yaml_timestamp(node)
+            except ValueError as error:
+                raise self.error(f"{node.value} is no date: {error}", *where) from None
+        elif found := _HTML.search(node.value):
+            raise self.error(f"text with HTML in it: {found[0]}", *where)
+
+
+_HTML = re.compile(r"</?[A-Za-z!][^>]*>?|&#?\w+;")
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
+
+
+def _place(complaint: str) -> tuple[str | int, ...]:
+    """Where msgspec says that something is wrong: "… - at `$.stations[0].text.6-9`", and the field itself if it is one too many."""
+    at = re.search(r"at `\$(.*?)`", complaint)
+    steps = tuple(name or int(number) for name, number in _STEP.findall(at[1])) if at else ()
+    strange = re.search(r"unknown field `(.+?)`", complaint)
+    return (*steps, strange[1]) if strange else steps
 
 
 class Phrases:

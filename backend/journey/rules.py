@@ -5,6 +5,7 @@ The order is the one a family usually meets; most families never reach the later
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -65,3 +66,15 @@ def onward(station: str, following: Sequence[str], track_of: Mapping[str, Track]
 
     others = [candidate for candidate in dict.fromkeys(following) if candidate != station]
     return tuple(sorted(others, key=rank)[: _AT_MOST.get(reader.band, _USUALLY_AT_MOST)])
+
+
+_SENTENCES: Mapping[Band | None, int] = {"6-9": 3, "10-12": 4, None: 4}
+_USUALLY_SENTENCES = 5
+
+
+def in_a_bubble(what: str, time: str, reader: Reader) -> str:
+    """What happens, with how long it takes added where that stays within the sentences that the reader takes in at once."""
+    what, time = what.strip(), time.strip()
+    together = f"{what} {time}".strip()
+    room = _SENTENCES.get(reader.band, _USUALLY_SENTENCES)
+    return together if len(re.findall(r"[.!?](?:\s|$)", together)) <= room else what

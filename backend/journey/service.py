@@ -9,7 +9,8 @@ from typing import Any
 from backend.core.content import Phrases
 from backend.core.reader import Reader
 from backend.journey import rules
-from backend.journey.stations import UNKNOWN_READS, Station, load_map
+from backend.journey.glossary import load_glossaries
+from backend.journey.stations import Station, load_map
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Journey:
 
     def __init__(self, content: Path, phrases: Phrases) -> None:
         self._map = load_map(content)
+        self._glossaries = load_glossaries(content)
         self._phrases = phrases
         self._stations = {station.id: station for station in self._map.stations}
         self._tracks = {station.id: station.track for station in self._map.stations}
@@ -44,19 +46,23 @@ class Journey:
     def station(self, station_id: str, reader: Reader) -> dict[str, Any]:
         """Title, text and the stations to offer next: ``{"title", "text", "next": [{"id", "title"}]}``.
 
+        The text is what happens and, where a bubble has room for it, how long at most.
+
         An id that is no station gives the overview, so that a slip in a dialogue still tells something true.
         """
         station = self._stations.get(station_id)
         if station is None:
             return self.overview(reader)
         following = rules.onward(station.id, station.next, self._tracks, reader)
-        return {"title": station.title(reader), "text": station.words(reader), "next": self._named(following, reader)}
+        told = self._map.tell(station, reader)
+        text = rules.in_a_bubble(told.words.what, told.words.time, reader)
+        return {"title": told.title, "text": text, "next": self._named(following, reader)}
 
     def overview(self, reader: Reader) -> dict[str, Any]:
         """The whole way in a few sentences, in the same shape as `station`."""
         return {
             "title": self._phrases.say("journey.overview_title", reader),
-            "text": self._map.overview[reader.band or UNKNOWN_READS].strip(),
+            "text": self._map.overview(reader)[0].strip(),
             "next": self._named(rules.entrances(reader), reader),
         }
 
@@ -72,14 +78,18 @@ class Journey:
 
     def _stop(self, station: Station, reader: Reader) -> Stop:
         after = [one for one in dict.fromkeys(station.next) if one != station.id]
+        told = self._map.tell(station, reader)
         return Stop(
             id=station.id,
             anchor=station.id.lower(),
-            title=station.title(reader),
-            text=station.words(reader),
+            title=told.title,
+            text=told.words.what.strip(),
             track=station.track,
-            after=[(one.lower(), self._stations[one].title(reader)) for one in after],
+            after=[(one.lower(), self._title(one, reader)) for one in after],
         )
 
     def _named(self, ids: tuple[str, ...], reader: Reader) -> list[dict[str, str]]:
-        return [{"id": one, "title": self._stations[one].title(reader)} for one in ids]
+        return [{"id": one, "title": self._title(one, reader)} for one in ids]
+
+    def _title(self, station_id: str, reader: Reader) -> str:
+        return self._map.tell(self._stations[station_id], reader).title

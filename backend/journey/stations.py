@@ -1,23 +1,45 @@
-"""The stations as ``content/sv/stations.yml`` has them, checked at the start."""
+"""The stations as ``content/<language>/stations.yml`` has them, checked at the start.
+
+Swedish has every station, the edges and the law behind them; another language has names and
+texts for as many stations as somebody has written, and falls back on Swedish, marked as such.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import msgspec
 
-from backend.core.content import ContentError, read_yaml
+from backend.core.content import InBands, Located
 from backend.core.municipality import Strict
-from backend.core.reader import BANDS, Band, Reader
-from backend.journey.rules import ENTRANCES, PARTS, Track
+from backend.core.reader import Band, Lang, Reader
+from backend.journey.rules import PARTS, Track
 
 UNKNOWN_READS: Band = "10-12"
 """A reader who has not said their age gets words that fit a twelve-year-old."""
+SOURCE: Lang = "sv"
+
+
+class Words(Strict, frozen=True):
+    """What one reader meets at a station; an empty field is not shown.
+
+    ``what`` happens, whom you ``meet``, how long at most (``time``), what you ``may`` ask, say or
+    decide, what comes ``next``, and the ``simpler`` text for who says that they did not understand.
+    """
+
+    what: str
+    meet: str = ""
+    time: str = ""
+    may: str = ""
+    next: str = ""
+    simpler: str = ""
 
 
 class Station(Strict, frozen=True):
-    """One station. ``text`` has every band; ``source`` names the law or promise behind the words."""
+    """One station. ``source`` names the law or promise behind the words, ``owner`` who answers for them here."""
 
     id: str
     name: str
@@ -28,43 +50,128 @@ class Station(Strict, frozen=True):
     reviewed: date
     valid_from: date
     keywords: list[str]
-    text: dict[str, str]
+    text: InBands[Words]
+    owner: str = ""
+    valid_to: date | None = None
 
-    def title(self, reader: Reader) -> str:
-        """The station's name, in a child's words unless the reader has said that they are an adult."""
-        return self.name if reader.grown_up else self.child_label
-
-    def words(self, reader: Reader) -> str:
-        """What happens here, in the reader's band."""
-        return self.text[reader.band or UNKNOWN_READS].strip()
+    @property
+    def slug(self) -> str:
+        """The station in an address: a number, which says nothing in a browser's history."""
+        return str(int(self.id[1:]))
 
 
-class Map(Strict, frozen=True):
-    """The whole file. ``overview`` tells the way in a few sentences per band."""
-
+class _File(Strict, frozen=True):
     version: str
-    overview: dict[str, str]
+    overview: InBands[str]
     stations: list[Station]
 
 
+class _Translated(Strict, frozen=True):
+    id: str
+    name: str
+    child_label: str
+    text: InBands[Words]
+
+
+class _Translation(Strict, frozen=True):
+    version: str
+    stations: list[_Translated]
+    overview: InBands[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A station in one reader's words; ``lang`` is what they are written in, which may not be what was asked for."""
+
+    title: str
+    words: Words
+    lang: Lang
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """All stations, in the order of the way, with every language that has some of them."""
+
+    version: str
+    stations: tuple[Station, ...]
+    _overviews: Mapping[Lang, InBands[str]]
+    _translated: Mapping[Lang, Mapping[str, _Translated]]
+
+    def tell(self, station: Station, reader: Reader) -> Told:
+        """Name and words for the reader: a child's name of the station unless they have said that they are an adult."""
+        lang = reader.lang if station.id in self._translated.get(reader.lang, {}) else SOURCE
+        spoken = station if lang == SOURCE else self._translated[lang][station.id]
+        return Told(
+            title=spoken.name if reader.grown_up else spoken.child_label,
+            words=spoken.text[reader.band or UNKNOWN_READS],
+            lang=lang,
+        )
+
+    def overview(self, reader: Reader) -> tuple[str, Lang]:
+        """The whole way in a few sentences, and the language they are in."""
+        lang = reader.lang if reader.lang in self._overviews else SOURCE
+        return self._overviews[lang][reader.band or UNKNOWN_READS], lang
+
+
 def load_map(content: Path) -> Map:
-    """Read the stations; raises `ContentError` for a missing band, a dead end that is none, or a station off the map."""
-    path = content / "sv" / "stations.yml"
-    try:
-        loaded = msgspec.convert(read_yaml(path), Map)
-    except msgspec.ValidationError as error:
-        raise ContentError(f"{path}: {error}") from None
+    """Read the stations in every language.
+
+    Raises `ContentError` with file, line and reason for a missing band, a dead end, an edge to no
+    station, a station off the map, a date that is none or that ends before it begins, and HTML.
+    """
+    swedish = Located(content / SOURCE / "stations.yml")
+    loaded = swedish.convert(_File)
+    _check(swedish, loaded)
     ids = [station.id for station in loaded.stations]
-    if len(set(ids)) != len(ids):
-        raise ContentError(f"{path}: the same station twice")
+    overviews: dict[Lang, InBands[str]] = {SOURCE: loaded.overview}
+    translated: dict[Lang, Mapping[str, _Translated]] = {}
+    for path in sorted(content.glob("*/stations.yml")):
+        if path.parent.name == SOURCE:
+            continue
+        file = Located(path)
+        lang, translation = _tag(path), file.convert(_Translation)
+        for place, one in enumerate(translation.stations):
+            if one.id not in ids:
+                raise file.error(f"{one.id} is no station in Swedish", "stations", place, "id")
+            if one.id in [other.id for other in translation.stations[:place]]:
+                raise file.error(f"{one.id} stands here twice", "stations", place, "id")
+            _complete(file, one.text, place)
+        translated[lang] = {one.id: one for one in translation.stations}
+        if translation.overview is not None:
+            overviews[lang] = translation.overview
+    order = {one: place for place, one in enumerate(one for _, part in PARTS for one in part)}
+    stations = tuple(sorted(loaded.stations, key=lambda station: order[station.id]))
+    return Map(loaded.version, stations, overviews, translated)
+
+
+def _tag(path: Path) -> Lang:
+    return path.parent.name  # type: ignore[return-value]  # folders are named for languages; nobody asks for another
+
+
+def _check(file: Located, loaded: _File) -> None:
+    ids = [station.id for station in loaded.stations]
     placed = [one for _, part in PARTS for one in part]
-    if strays := set(ids) ^ set(placed):
-        raise ContentError(f"{path}: stations and the parts of the way differ in {sorted(strays)}")
-    for name, texts in [("overview", loaded.overview), *((one.id, one.text) for one in loaded.stations)]:
-        if set(texts) != set(BANDS):
-            raise ContentError(f"{path}: {name} needs exactly the bands {', '.join(BANDS)}")
-    for station in loaded.stations:
-        if not station.next or not set(station.next) <= set(ids):
-            raise ContentError(f"{path}: {station.id} leads nowhere, or to a station that is none")
-    assert set(ENTRANCES) <= set(placed)
-    return loaded
+    for place, station in enumerate(loaded.stations):
+        if station.id in ids[:place]:
+            raise file.error(f"{station.id} stands here twice", "stations", place, "id")
+        if station.id not in placed:
+            raise file.error(f"{station.id} is on no part of the way", "stations", place, "id")
+    for place, station in enumerate(loaded.stations):
+        if not station.next:
+            raise file.error(f"{station.id} leads nowhere", "stations", place, "next")
+        for number, following in enumerate(station.next):
+            if following not in ids:
+                raise file.error(
+                    f"{station.id} leads to {following}, which is no station", "stations", place, "next", number
+                )
+        if station.valid_to is not None and station.valid_to <= station.valid_from:
+            raise file.error(f"{station.id} ends before it begins", "stations", place, "valid_to")
+        _complete(file, station.text, place)
+    if missing := sorted(set(placed) - set(ids)):
+        raise file.error(f"stations missing: {', '.join(missing)}", "stations")
+
+
+def _complete(file: Located, text: InBands[Words], place: int) -> None:
+    for band, words in msgspec.to_builtins(text).items():
+        if not words["what"].strip():
+            raise file.error(f"nothing is said about what happens, for {band}", "stations", place, "text", band, "what")

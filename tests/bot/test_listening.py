@@ -49,7 +49,7 @@ def everything() -> list[tuple[str, str | None, str]]:
             for text in (variation.get("text", ""), *(button["title"] for button in variation.get("buttons", []))):
                 found.append((name, bands[0] if bands else None, text))
     for path in sorted(ROOT.glob("content/*/*.yml")):
-        if path.name in ("phrases.yml", "stations.yml", "card.yml"):
+        if path.name in ("phrases.yml", "stations.yml", "glossary.yml", "card.yml"):
             found += leaves(load(path), f"{path.parent.name}/{path.stem}")
     for path in (ROOT / "rasa" / "data" / "words").glob("*.yml"):
         if path.stem in ("buttons", "titles"):

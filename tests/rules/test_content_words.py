@@ -73,11 +73,16 @@ def lix(text: str) -> float:
 
 STATIONS = load("sv/stations.yml")
 BY_ID = {station["id"]: station for station in STATIONS["stations"]}
+FIELDS = ("what", "meet", "time", "may", "next", "simpler")
 TEXTS = [
-    pytest.param(band, text, id=f"{owner}-{band}")
-    for owner, texts in [("overview", STATIONS["overview"])]
-    + [(station["id"], station["text"]) for station in STATIONS["stations"]]
-    for band, text in texts.items()
+    *(pytest.param(band, text, 2, id=f"overview-{band}") for band, text in STATIONS["overview"].items()),
+    *(
+        pytest.param(band, words[field], 2 if field == "what" else 1, id=f"{station['id']}-{band}-{field}")
+        for station in STATIONS["stations"]
+        for band, words in station["text"].items()
+        for field in FIELDS
+        if field in words
+    ),
 ]
 
 
@@ -95,6 +100,7 @@ def test_every_station_is_complete() -> None:
     for station in STATIONS["stations"]:
         assert wanted == set(station), station["id"]
         assert BANDS == tuple(station["text"]), station["id"]
+        assert all({"what"} <= set(words) <= set(FIELDS) for words in station["text"].values()), station["id"]
         assert station["track"] in {"child", "family", "adult", "shared"}, station["id"]
         assert station["source"] and station["keywords"], station["id"]
         assert isinstance(station["reviewed"], date), station["id"]
@@ -122,19 +128,19 @@ def test_a_keyword_points_at_one_station() -> None:
     assert all(word == word.lower().strip() for word in counted)
 
 
-@pytest.mark.parametrize(("band", "text"), TEXTS)
-def test_text_fits_its_reader(band: str, text: str) -> None:
+@pytest.mark.parametrize(("band", "text", "at_least"), TEXTS)
+def test_text_fits_its_reader(band: str, text: str, at_least: int) -> None:
     """LIX, number of sentences and their length stay inside the band's limits."""
     highest_lix, most_sentences, longest, longest_mean = LIMITS[band]
     lengths = [len(words) for words in sentences(text)]
     assert lix(text) <= highest_lix, text
-    assert 2 <= len(lengths) <= most_sentences, text
+    assert at_least <= len(lengths) <= most_sentences, text
     assert max(lengths) <= longest, text
     assert sum(lengths) / len(lengths) <= longest_mean, text
 
 
-@pytest.mark.parametrize(("band", "text"), TEXTS)
-def test_text_says_nothing_it_must_not(band: str, text: str) -> None:
+@pytest.mark.parametrize(("band", "text", "at_least"), TEXTS)
+def test_text_says_nothing_it_must_not(band: str, text: str, at_least: int) -> None:
     """No promise nobody can keep, no blame, no out-of-date word, no cheering."""
     lowered = text.lower()
     assert [] == [phrase for phrase in NEVER_SAY if phrase in lowered]
@@ -163,7 +169,7 @@ def test_limits_are_told_to_everybody_from_ten(station: str, fact: str) -> None:
     """A time limit or age that decides something is never left out for those it decides for."""
     texts = BY_ID[station]["text"]
     for band in ("10-12", "13-17", "adult", "parent"):
-        assert fact in texts[band], band
+        assert fact in " ".join(texts[band].values()), band
 
 
 HELPLINES = load("helplines.yml")

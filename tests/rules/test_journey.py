@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from backend.config import ROOT
 from backend.core.content import ContentError, Phrases
 from backend.core.reader import BANDS, READERS, Reader
 from backend.journey import rules
+from backend.journey.glossary import Entry, Glossary, load_glossaries
 from backend.journey.service import Journey
 from backend.journey.stations import load_map
 
@@ -96,31 +98,114 @@ def test_the_overview_begins_somewhere(band: str) -> None:
     assert len(shown["next"]) == 4
 
 
-def _broken(tmp_path: Path, change: object) -> Path:
-    raw = yaml.safe_load((CONTENT / "sv" / "stations.yml").read_text("utf-8"))
-    change(raw)  # type: ignore[operator]
+def _broken(tmp_path: Path, change: Callable[[str], str], file: str = "stations.yml") -> Path:
+    """A copy of the content with one thing wrong, changed as text, so that lines are what an editor would see."""
+    before = (CONTENT / "sv" / file).read_text("utf-8")
+    after = change(before)
+    assert before != after
     (tmp_path / "sv").mkdir()
-    (tmp_path / "sv" / "stations.yml").write_text(yaml.safe_dump(raw, allow_unicode=True), "utf-8")
+    for name in ("stations.yml", "glossary.yml"):
+        (tmp_path / "sv" / name).write_text((CONTENT / "sv" / name).read_text("utf-8"), "utf-8")
+    (tmp_path / "sv" / file).write_text(after, "utf-8")
     return tmp_path
+
+
+def _swap(old: str, new: str) -> Callable[[str], str]:
+    return lambda text: text.replace(old, new, 1)
+
+
+def _without_a_band(text: str) -> str:
+    """S01 without its text for 6-9."""
+    start = text.index('      "6-9":\n        what:')
+    return text[:start] + text[text.index('      "10-12":', start) :]
+
+
+def _without_the_last(text: str) -> str:
+    return text[: text.index("  - id: S26")]
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda raw: raw["stations"][0].pop("child_label"), "child_label"),
-        (lambda raw: raw["stations"][0]["text"].pop("6-9"), "bands"),
-        (lambda raw: raw["stations"][0].update(next=["S77"]), "leads nowhere"),
-        (lambda raw: raw["stations"][0].update(next=[]), "leads nowhere"),
-        (lambda raw: raw["stations"].pop(), "differ"),
-        (lambda raw: raw["stations"].append(raw["stations"][0]), "twice"),
-        (lambda raw: raw["stations"][0].update(track="sideways"), "sideways"),
-        (lambda raw: raw["stations"][0].update(nmae="x"), "nmae"),
+        (_swap('    child_label: "Någon som lyssnar"\n', ""), r"line \d+: .*child_label"),
+        (_without_a_band, r"line \d+: .*6-9"),
+        (_swap("next: [S02, S03, S07, S26]", "next: [S02, S77]"), r"line \d+: S01 leads to S77"),
+        (_swap("next: [S02, S03, S07, S26]", "next: []"), r"line \d+: S01 leads nowhere"),
+        (_without_the_last, r"line \d+: S\d\d leads to S26"),
+        (_swap("- id: S02", "- id: S01"), r"line \d+: S01 stands here twice"),
+        (_swap("- id: S02", "- id: S27"), r"line \d+: S27 is on no part"),
+        (_swap("track: shared", "track: sideways"), r"line \d+: .*sideways"),
+        (_swap('    name: "Ansökan"', '    nmae: "x"\n    name: "Ansökan"'), r"line \d+: .*nmae"),
+        (_swap("reviewed: 2026-11-21", "reviewed: 2026-13-21"), r"line \d+: 2026-13-21 is no date"),
+        (_swap("reviewed: 2026-11-21", "reviewed: snart"), r"line \d+: .*date"),
+        (_swap("reviewed: 2026-11-21", "reviewed: 2026-11-21\n    valid_to: 2025-01-01"), r"line \d+: S01 ends before"),
+        (_swap("Du får sluta när du vill.", "Du <b>får</b> sluta."), r"line \d+: text with HTML in it: <b>"),
+        (_swap("Du får sluta när du vill.", "Du f&aring;r sluta."), r"line \d+: text with HTML"),
+        (_swap('      "10-12":\n        what', '      "6-9":\n        what'), r"line \d+: 6-9 stands here twice"),
+        (_swap("track: shared", "track: [shared"), r"line \d+: "),
     ],
 )
-def test_a_mistake_in_the_content_stops_the_start_with_the_files_name(
-    tmp_path: Path, change: object, says: str
+def test_a_mistake_in_the_content_stops_the_start_with_file_line_and_reason(
+    tmp_path: Path, change: Callable[[str], str], says: str
 ) -> None:
-    """A child never meets a missing sentence or a way that ends nowhere."""
+    """A child never meets a missing sentence or a way that ends nowhere, and an editor sees where to look."""
     with pytest.raises(ContentError, match=says) as caught:
         load_map(_broken(tmp_path, change))
     assert "stations.yml" in str(caught.value)
+
+
+def test_the_line_told_is_the_line_of_the_mistake(tmp_path: Path) -> None:
+    """Not the file's first, and not the record's: the line to look at in an editor."""
+    content = _broken(tmp_path, _swap("next: [S06, S07, S08]", "next: [S06, S07, S78]"))
+    lines = (content / "sv" / "stations.yml").read_text("utf-8").splitlines()
+    wrong = next(number for number, line in enumerate(lines, start=1) if "S78" in line)
+    with pytest.raises(ContentError, match=f"line {wrong}: S05 leads to S78"):
+        load_map(content)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda text: text + text, r"line \d+: orosanmalan must be an id of its own"),
+        (_swap('"utreda"', '"orosanmälan"'), r"line \d+: orosanmälan belongs to orosanmalan already"),
+        (_swap("- id: utredning", "- id: Utredning!"), r"line \d+: Utredning! must be an id"),
+        (_swap("  child: ", "  barn: "), r"line \d+: .*(barn|child)"),
+        (_swap("Någon har sagt", "<i>Någon har sagt"), r"line \d+: text with HTML"),
+    ],
+)
+def test_a_mistake_in_the_word_list_stops_the_start_too(
+    tmp_path: Path, change: Callable[[str], str], says: str
+) -> None:
+    """A word that leads to two explanations leads to none."""
+    with pytest.raises(ContentError, match=says) as caught:
+        load_glossaries(_broken(tmp_path, change, "glossary.yml"))
+    assert "glossary.yml" in str(caught.value)
+
+
+def test_a_word_is_marked_once_and_whole() -> None:
+    """The first of a word, whatever its form or case, and never a part of a longer word."""
+    words = Glossary([Entry("plan", ["plan", "planen"], "b", "v"), Entry("soc", ["soc"], "b", "v")])
+    marked = words.mark("Planen är en plan för soc, inte planering hos soc.")
+    assert [("Planen", "plan"), ("soc", "soc")] == [(text, entry.id) for text, entry in marked if entry]
+    assert "Planen är en plan för soc, inte planering hos soc." == "".join(text for text, _ in marked)
+
+
+def test_another_language_falls_back_on_swedish_station_by_station(tmp_path: Path) -> None:
+    """What is not translated yet is told in Swedish and marked as such, so that a screen reader says it rightly."""
+    (tmp_path / "sv").mkdir()
+    (tmp_path / "sv" / "stations.yml").write_text((CONTENT / "sv" / "stations.yml").read_text("utf-8"), "utf-8")
+    (tmp_path / "en").mkdir()
+    bands = {band: {"what": "Somebody listens."} for band in BANDS}
+    station = {"id": "S01", "name": "Somebody", "child_label": "Somebody who listens", "text": bands}
+    (tmp_path / "en" / "stations.yml").write_text(yaml.safe_dump({"version": "1", "stations": [station]}), "utf-8")
+    loaded = load_map(tmp_path)
+    told = [loaded.tell(one, Reader(lang="en")) for one in loaded.stations[:2]]
+    assert [("Somebody who listens", "en"), ("Vi ber om hjälp", "sv")] == [(one.title, one.lang) for one in told]
+
+
+def test_a_bubble_has_the_time_limit_when_it_has_room() -> None:
+    """A child of seven takes in three sentences; the limit is then left to the page."""
+    child, adult = Reader.of("child_6_9"), Reader.of("adult")
+    assert "Ett. Två. Högst 14 dagar." == rules.in_a_bubble("Ett. Två.", "Högst 14 dagar.", child)
+    assert "Ett. Två. Tre." == rules.in_a_bubble("Ett. Två. Tre.", "Högst 14 dagar.", child)
+    assert "Ett. Två. Tre. Högst 14 dagar." == rules.in_a_bubble("Ett. Två. Tre.", "Högst 14 dagar.", adult)

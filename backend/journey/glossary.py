@@ -1,0 +1,84 @@
+"""Words that cannot be avoided, each explained for a child and for an adult: ``content/<language>/glossary.yml``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from backend.core.content import Located
+from backend.core.municipality import Strict
+from backend.core.reader import Lang, Reader
+
+_ID = re.compile(r"[a-z][a-z0-9-]*")
+
+
+class Entry(Strict, frozen=True):
+    """One word. ``forms`` are its inflections as they stand in texts, the dictionary form first."""
+
+    id: str
+    forms: list[str]
+    child: str
+    adult: str
+
+    @property
+    def word(self) -> str:
+        """The word as a list of words has it."""
+        return self.forms[0]
+
+    def explain(self, reader: Reader) -> str:
+        """What it means, in a child's words unless the reader has said that they are an adult."""
+        return self.adult if reader.grown_up else self.child
+
+
+class Glossary:
+    """The words of one language."""
+
+    def __init__(self, entries: list[Entry]) -> None:
+        self.entries = entries
+        self._of = {form.lower(): entry for entry in entries for form in entry.forms}
+        # The longest first: of "offentligt biträde" and "biträde", the whole expression is what needs explaining.
+        forms = sorted(self._of, key=len, reverse=True)
+        self._pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, forms))})\b", re.IGNORECASE) if forms else None
+
+    def mark(self, text: str) -> list[tuple[str, Entry | None]]:
+        """The text in pieces, each with its entry or None. Only the first of a word is marked: more would tire the eye."""
+        pieces: list[tuple[str, Entry | None]] = []
+        told: set[str] = set()
+        end = 0
+        for found in self._pattern.finditer(text) if self._pattern else ():
+            entry = self._of[found[0].lower()]
+            if entry.id in told:
+                continue
+            told.add(entry.id)
+            if found.start() > end:
+                pieces.append((text[end : found.start()], None))
+            pieces.append((found[0], entry))
+            end = found.end()
+        if end < len(text):
+            pieces.append((text[end:], None))
+        return pieces
+
+
+def load_glossaries(content: Path) -> Mapping[Lang, Glossary]:
+    """Every language's words; raises `ContentError` with file and line for a form that two words share, or an id that is none."""
+    return {path.parent.name: _load(path) for path in sorted(content.glob("*/glossary.yml"))}  # type: ignore[misc]
+
+
+def _load(path: Path) -> Glossary:
+    file = Located(path)
+    entries = file.convert(list[Entry])
+    taken: dict[str, str] = {}
+    for place, entry in enumerate(entries):
+        if not _ID.fullmatch(entry.id) or entry.id in [other.id for other in entries[:place]]:
+            raise file.error(f"{entry.id} must be an id of its own: small letters, digits and hyphens", place, "id")
+        if not entry.forms:
+            raise file.error(f"{entry.id} has no forms", place, "forms")
+        for number, form in enumerate(entry.forms):
+            if form.lower() in taken:
+                raise file.error(f"{form} belongs to {taken[form.lower()]} already", place, "forms", number)
+            taken[form.lower()] = entry.id
+        for field in ("child", "adult"):
+            if not getattr(entry, field).strip():
+                raise file.error(f"{entry.id} is not explained", place, field)
+    return Glossary(entries)
