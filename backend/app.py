@@ -41,8 +41,9 @@ from backend.journey.service import Journey
 from backend.returning import views as returning_views
 from backend.returning.service import Returning
 from backend.staff import views as staff_views
-from backend.web import demo, errors, render, security
+from backend.web import accessibility, demo, errors, render, security, style
 from backend.web import help as help_page
+from backend.web.theme import load_look
 
 MAX_BODY = 512 * 1024
 """Bytes; the longest story in the widest characters, escaped as JSON, fits."""
@@ -97,6 +98,7 @@ def create_app(
     app.ctx.house = house
     Extend(app)
     render.setup(app, house)
+    style.setup(app, house, load_look(settings.content_dir, house.municipality, settings.municipality))
     security.setup(app, house)
     errors.setup(app, house)
     app.static("/static", render.STATIC, name="static")
@@ -130,6 +132,7 @@ def _register_features(app: Sanic, house: House) -> None:
     desk = chat_setup.setup(app, house, near)
     chat_pages.setup(app, house, desk)
     help_page.setup(app, house)
+    accessibility.setup(app, house)
     demo.setup(app)
     alerts = AlertDesk(house)
     shell = staff_views.setup(app, house, booking, concerns, learning, alerts)

@@ -148,6 +148,26 @@ class DemoStaff(Strict, frozen=True):
     qualified: bool = False
 
 
+class Theme(Strict, frozen=True):
+    """Own colours by token of base.css, for light and dark surroundings, and a logo in a file beside this one."""
+
+    light: dict[str, str] = {}
+    dark: dict[str, str] = {}
+    logo: str | None = None
+
+
+class Accessibility(Strict, frozen=True):
+    """What the accessibility statement must tell (DOS-lagen 13 §): where to complain, and who has tested when.
+
+    ``tested_by`` is ``self`` or the name of whoever made the audit.
+    """
+
+    contact: str
+    mail: str = ""
+    tested_by: str = "self"
+    tested_at: date | None = None
+
+
 class Municipality(Strict, frozen=True):
     """The whole file. ``improvement``: whether what the assistant did not understand is kept for staff to label."""
 
@@ -170,6 +190,8 @@ class Municipality(Strict, frozen=True):
     on_call: OnCall
     improvement: bool = False
     demo_staff: list[DemoStaff] = []
+    theme: Theme = Theme()
+    accessibility: Accessibility | None = None
 
     def unit(self, unit_id: str) -> Unit:
         """The unit with that id; raises `KeyError`."""
@@ -200,6 +222,8 @@ def load_municipality(directory: Path, name: str) -> Municipality:
             raise ContentError(f"{path}: unit {unit.id} points at contact {unit.contact}, which is none")
     if loaded.booking.unit not in units:
         raise ContentError(f"{path}: booking.unit {loaded.booking.unit} is no unit")
+    if loaded.accessibility is not None and loaded.accessibility.contact not in contacts:
+        raise ContentError(f"{path}: accessibility.contact {loaded.accessibility.contact} is no contact")
     for staff in loaded.demo_staff:
         if staff.unit not in units:
             raise ContentError(f"{path}: {staff.login} works in {staff.unit}, which is no unit")
