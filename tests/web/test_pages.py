@@ -206,7 +206,7 @@ def test_the_page_is_there_in_english(served: Served) -> None:
     assert "Call 112" in numbers
 
 
-STAFF_ONLY = ("staff.", "concern_level.", "concern_category.", "concern_mail.", "booking_mail.", "mail.")
+STAFF_ONLY = ("staff.", "style.", "concern_level.", "concern_category.", "concern_mail.", "booking_mail.", "mail.")
 
 
 def test_every_phrase_for_visitors_has_its_english() -> None:
