@@ -1,6 +1,7 @@
 """Promises of every text that people can be given: nothing false, nothing harmful, and what children need to hear.
 
-The lists stand beside this file in `must_and_never.yml`; they are section 6 of the project's domain notes.
+What is never said stands in `content/never_say.yml`, what children need to hear beside this file in
+`must_and_never.yml`; both are section 6 of the project's domain notes.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ def load(path: Path) -> Any:
 
 
 LISTS = load(Path(__file__).with_name("must_and_never.yml"))
-NEVER = {name: [re.compile(pattern) for pattern in patterns] for name, patterns in LISTS["never"].items()}
+FORBIDDEN = load(ROOT / "content" / "never_say.yml")
+NEVER = {name: [re.compile(pattern) for pattern in patterns] for name, patterns in FORBIDDEN["never"].items()}
 NEEDS = {name: [re.compile(pattern) for pattern in patterns] for name, patterns in LISTS["needs"].items()}
 
 
@@ -51,6 +53,8 @@ def everything() -> list[tuple[str, str | None, str]]:
     for path in sorted(ROOT.glob("content/*/*.yml")):
         if path.name in ("phrases.yml", "stations.yml", "glossary.yml", "card.yml"):
             found += leaves(load(path), f"{path.parent.name}/{path.stem}")
+    for path in sorted(ROOT.glob("content/*/phrases/*.yml")):
+        found += leaves(load(path), f"{path.parent.parent.name}/{path.stem}")
     for path in (ROOT / "rasa" / "data" / "words").glob("*.yml"):
         if path.stem in ("buttons", "titles"):
             found += leaves(load(path), path.stem)
@@ -69,7 +73,7 @@ def said_wrongly(text: str) -> list[str]:
     """What of the list a text says, sentence by sentence."""
     found = []
     for sentence in sentences(text.lower()):
-        if any(re.search(turned, sentence) for turned in LISTS["but"]):
+        if any(re.search(turned, sentence) for turned in FORBIDDEN["but"]):
             continue
         found += [name for name, patterns in NEVER.items() if any(p.search(sentence) for p in patterns)]
     return found
