@@ -83,6 +83,11 @@ def find_sent(session: Session, form_key: str) -> Concern | None:
     return session.scalar(sa.select(Concern).where(Concern.form_key == form_key))
 
 
+def of_story(session: Session, story_id: str) -> Sequence[Concern]:
+    """The concerns that a story has led to, oldest first. For the sender, not for staff."""
+    return session.scalars(sa.select(Concern).where(Concern.story_id == story_id).order_by(Concern.received_at)).all()
+
+
 def take(session: Session, staff: StaffMember, concern_id: str, at: datetime) -> bool:
     """Make ``staff`` the one who has accepted; False when somebody was first. The caller has checked that it may be known."""
     taken = session.execute(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -87,6 +88,24 @@ class Received:
     unit_name: str
     receipt: str
     words: str | None
+    story_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An intake that has been checked, and the digests by which a second send of it is known."""
+
+    intake: Intake
+    key: str | None
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Where a concern's words are when they are not its own: a story, and the receipt of the code that opens it."""
+
+    story_id: str
+    receipt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +177,13 @@ class Status:
 class OpenedConcern:
     """Everything that the one who handles a concern needs, words included.
 
-    ``code_until`` is when the writer's code stops opening it; ``answerable`` is False from then on.
+    ``words`` is empty when they are those of the story ``story_id``. ``code_until`` is when the
+    writer's code stops opening it; ``answerable`` is False from then on.
     """
 
     row: ConcernRow
     words: list[str]
+    story_id: str | None
     reach: str
     phone: str | None
     safe: dict[str, str]
@@ -178,6 +199,28 @@ class OpenedConcern:
     code_until: datetime
     answerable: bool
     history: list[Deed]
+
+
+@dataclass(frozen=True, slots=True)
+class StoryConcern:
+    """A concern as the person behind its story may see it: when it came, its state, the unit (id and name), the answers."""
+
+    id: str
+    received_at: datetime
+    state: str
+    unit: str
+    unit_name: str
+    answers: list[Answer]
+
+
+def stories_openable_by(staff: StaffMember) -> sa.Select[Any]:
+    """The ids of the stories behind the concerns whose words ``staff`` may read, for use inside a query."""
+    return repository.openable_by(staff).with_only_columns(Concern.story_id).where(Concern.story_id.is_not(None))
+
+
+def restricted_stories() -> sa.Select[Any]:
+    """The ids of the stories behind restricted concerns, for use inside a query."""
+    return sa.select(Concern.story_id).where(Concern.restricted.is_(True), Concern.story_id.is_not(None))
 
 
 def consent_version(phrases: Phrases, reader: Reader) -> str:
@@ -203,16 +246,29 @@ class ConcernDesk:
         `KeyReused` for the same key with other content, `EmptyText`, `TextTooLong`,
         and `InvalidField` naming ``about``, ``now``, ``reach``, ``phone`` or a safe-contact answer.
         """
+        prepared = self.prepare(intake)
+        code = await self._house.codes.new()
+
+        def take(session: Session) -> Received:
+            return self.sent_before(session, prepared) or self.take_in(session, prepared, code)
+
+        try:
+            return await self._house.db.write(take)
+        except IntegrityError:
+            # Two sends with one key ran at once and the other was first; its row is there now.
+            return await self._house.db.write(take)
+
+    def prepare(self, intake: Intake) -> Prepared:
+        """Check an intake for `take_in`. Raises as `receive`."""
         checked = _checked(intake)
         if intake.interpreter is not None and not self._house.tongues.interpreted(intake.interpreter):
             raise InvalidField("invalid", "interpreter")
         key, body = self._digests(checked)
-        code = await self._house.codes.new()
-        try:
-            return await self._house.db.write(lambda session: self._receive(session, checked, key, body, code))
-        except IntegrityError:
-            # Two sends with one key ran at once and the other was first; its row is there now.
-            return await self._house.db.write(lambda session: self._receive(session, checked, key, body, code))
+        return Prepared(checked, key, body)
+
+    def reader_of(self, intake: Intake) -> str:
+        """The id of the unit that would read this first, as far as it can be known before it is sent."""
+        return self._rules.decide(_facts(intake)).unit
 
     async def saved(self, receipt: str) -> None:
         """The person has saved the code of ``receipt``: forget the words. Unknown receipts change nothing."""
@@ -286,7 +342,7 @@ class ConcernDesk:
             if concern is None:
                 raise NotFound
             now = self._house.clock.now()
-            if now >= self._code_until(concern):
+            if now >= self._code_until(session, concern):
                 raise InvalidField("code_expired", "answer")
             earlier = repository.answers(session, concern.id)
             if earlier and earlier[-1][1].id == staff.id and self._unsealed(concern, earlier[-1][0]) == words:
@@ -302,35 +358,59 @@ class ConcernDesk:
         """The local date."""
         return to_local(self._house.clock.now()).date()
 
-    def _receive(self, session: Session, intake: Intake, key: str | None, body: str, code: NewCode) -> Received:
-        if key is not None:
-            earlier = repository.find_sent(session, key)
-            if earlier is not None:
-                if not hmac.compare_digest(earlier.body_digest, body):
-                    raise KeyReused
-                words = codes.unsaved_words(session, self._house.vault, earlier.receipt)
-                return Received(earlier.id, self._unit_name(earlier.unit), earlier.receipt, words)
-        concern = self._new_concern(intake, key, body)
+    def sent_before(self, session: Session, prepared: Prepared) -> Received | None:
+        """What an earlier send with the same key and content gave, or None. Raises `KeyReused`."""
+        earlier = repository.find_sent(session, prepared.key) if prepared.key is not None else None
+        if earlier is None:
+            return None
+        if not hmac.compare_digest(earlier.body_digest, prepared.body):
+            raise KeyReused
+        words = codes.unsaved_words(session, self._house.vault, earlier.receipt)
+        return Received(earlier.id, self._unit_name(earlier.unit), earlier.receipt, words, earlier.story_id)
+
+    def take_in(self, session: Session, prepared: Prepared, way: NewCode | Told) -> Received:
+        """Store a concern in the caller's transaction, with decision, clocks, audit row, notice and alert.
+
+        ``way``: a new return code of its own, or the story that holds its words and has one already.
+        Two at once with the same key: one of them raises `IntegrityError`, and may be tried again.
+        """
+        told = way if isinstance(way, Told) else None
+        concern = self._new_concern(prepared, told)
         session.add(concern)
         session.flush()
         now = concern.received_at
-        codes.issue(session, self._house.vault, code, concern.receipt, "concern", concern.id, now)
+        if isinstance(way, NewCode):
+            codes.issue(session, self._house.vault, way, concern.receipt, "concern", concern.id, now)
         audit.record(session, now, Tag.CONCERN_RECEIVED, concern.id, detail=concern.rule_id)
         self._notify(session, concern)
-        self._ring(session, concern)
-        return Received(concern.id, self._unit_name(concern.unit), concern.receipt, code.words)
+        self._ring(session, concern, concern.danger_level, concern.danger_category)
+        words = way.words if isinstance(way, NewCode) else None
+        return Received(concern.id, self._unit_name(concern.unit), concern.receipt, words, concern.story_id)
 
-    def _new_concern(self, intake: Intake, key: str | None, body: str) -> Concern:
-        reader = intake.reader
-        facts = rules.Facts(
-            about=intake.about,
-            now=intake.now,
-            who=reader.who,
-            band=reader.band,
-            danger=intake.danger_level,
-            category=intake.danger_category,
-        )
-        rule = self._rules.decide(facts)
+    def told_more(self, session: Session, story_id: str, danger: tuple[str, str] | None) -> None:
+        """The story has got more words: tell the unit that has its concern, in the caller's transaction.
+
+        ``danger`` is the level and category of the new words.
+        """
+        level, category = danger or (None, None)
+        for concern in repository.of_story(session, story_id):
+            now = self._house.clock.now()
+            audit.record(session, now, Tag.CONCERN_TOLD_MORE, concern.id)
+            self._notify(session, concern)
+            self._ring(session, concern, level, category)
+
+    def of_story(self, session: Session, story_id: str) -> list[StoryConcern]:
+        """The concerns that a story has led to, oldest first. For the person, not for staff."""
+        return [
+            StoryConcern(
+                one.id, one.received_at, one.state, one.unit, self._unit_name(one.unit), self._answers(session, one)
+            )
+            for one in repository.of_story(session, story_id)
+        ]
+
+    def _new_concern(self, prepared: Prepared, told: Told | None) -> Concern:
+        intake, reader = prepared.intake, prepared.intake.reader
+        rule = self._rules.decide(_facts(intake))
         vault, concern_id, data_key = self._house.vault, new_id(), self._house.vault.new_key()
         now = self._house.clock.now()
         local = to_local(now)
@@ -358,14 +438,15 @@ class ConcernDesk:
             danger_level=intake.danger_level,
             danger_category=intake.danger_category,
             data_key=data_key,
-            words=seal("words", json.dumps(list(intake.words), ensure_ascii=False)),
+            words=None if told else seal("words", json.dumps(list(intake.words), ensure_ascii=False)),
+            story_id=told.story_id if told else None,
             phone=seal("phone", intake.phone),
             safe=seal("safe", safe),
             consent_version=intake.consent_version,
             chat_id=intake.chat_id,
-            form_key=key,
-            body_digest=body,
-            receipt=new_id(),
+            form_key=prepared.key,
+            body_digest=prepared.body,
+            receipt=told.receipt if told else new_id(),
             received_at=now,
             protection_due=rules.protection_due(local, _closing_time(self._house.municipality, local.date())),
             decision_due=rules.decision_due(local) if rules.DECISION in rule.clocks else None,
@@ -375,24 +456,24 @@ class ConcernDesk:
         say = self._house.phrases.say
         outbox.post(
             session,
-            concern.received_at,
+            self._house.clock.now(),
             self._house.municipality.unit(concern.unit).mailbox,
             say("concern_mail.subject"),
             say("concern_mail.body", None, link=f"{self._house.settings.public_url}/personal"),
         )
 
-    def _ring(self, session: Session, concern: Concern) -> None:
-        if concern.danger_level is None:
+    def _ring(self, session: Session, concern: Concern, level: str | None, category: str | None) -> None:
+        if level is None:
             return
         danger = alerts.Danger(
-            concern.danger_level,
-            concern.danger_category or "",
+            level,
+            category or "",
             "concern",
             chat_id=concern.chat_id,
             subject=concern.id,
             unit=concern.unit,
         )
-        self._alerts.ring(session, danger, concern.received_at)
+        self._alerts.ring(session, danger, self._house.clock.now())
 
     def _opened(self, session: Session, concern: Concern, staff: StaffMember) -> OpenedConcern:
         def unseal(column: str, sealed: bytes | None) -> str | None:
@@ -401,9 +482,11 @@ class ConcernDesk:
             return self._house.vault.open(concern.data_key, f"concern.{column}:{concern.id}", sealed)
 
         names = repository.names(session, {concern.accepted_by} if concern.accepted_by else set())
+        code_until = self._code_until(session, concern)
         return OpenedConcern(
             row=self._row(concern, staff, names),
             words=json.loads(unseal("words", concern.words) or "[]"),
+            story_id=concern.story_id,
             reach=concern.reach,
             phone=unseal("phone", concern.phone),
             safe=json.loads(unseal("safe", concern.safe) or "{}"),
@@ -416,8 +499,8 @@ class ConcernDesk:
             consent_version=concern.consent_version,
             accepted_at=concern.accepted_at,
             answers=self._answers(session, concern),
-            code_until=self._code_until(concern),
-            answerable=self._house.clock.now() < self._code_until(concern),
+            code_until=code_until,
+            answerable=self._house.clock.now() < code_until,
             history=repository.history(session, concern.id),
         )
 
@@ -430,8 +513,9 @@ class ConcernDesk:
     def _unsealed(self, concern: Concern, answer: ConcernAnswer) -> str:
         return self._house.vault.open(concern.data_key, f"concern_answer.body:{answer.id}", answer.body)
 
-    def _code_until(self, concern: Concern) -> datetime:
-        return concern.received_at + self._code_lasts
+    def _code_until(self, session: Session, concern: Concern) -> datetime:
+        since = codes.valid_since(session, concern.receipt)
+        return (since or concern.received_at) + self._code_lasts
 
     def _row(self, concern: Concern, staff: StaffMember, names: dict[str, str]) -> ConcernRow:
         openable = not concern.restricted or staff.is_manager or concern.accepted_by == staff.id
@@ -498,6 +582,17 @@ def problems(intake: Intake) -> list[tuple[str, str]]:
         for field, value in (intake.safe or {}).items():
             attempt(field, lambda field=field, value=value: _checked_safe({field: value}))  # type: ignore[misc]
     return found
+
+
+def _facts(intake: Intake) -> rules.Facts:
+    return rules.Facts(
+        about=intake.about,
+        now=intake.now,
+        who=intake.reader.who,
+        band=intake.reader.band,
+        danger=intake.danger_level,
+        category=intake.danger_category,
+    )
 
 
 def _checked(intake: Intake) -> Intake:

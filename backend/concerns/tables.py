@@ -25,7 +25,9 @@ class Concern(Base):
     places ``concern.<column>:<id>``. The due dates are local days, computed once
     on arrival and never edited. ``form_key`` and ``body_digest`` are keyed digests:
     they recognise the same send twice and say nothing about it. ``interpreter`` is the
-    language that one is wished for in, by its code in the content.
+    language that one is wished for in, by its code in the content. ``words`` is None for what
+    was told as a story: then the story ``story_id`` is the one home of the words. No foreign
+    key, since stories lie above concerns and are never deleted while one refers to them.
     """
 
     __tablename__ = "concern"
@@ -48,7 +50,8 @@ class Concern(Base):
     danger_level: Mapped[str | None]
     danger_category: Mapped[str | None]
     data_key: Mapped[bytes]
-    words: Mapped[bytes]
+    words: Mapped[bytes | None]
+    story_id: Mapped[str | None] = mapped_column(index=True)
     phone: Mapped[bytes | None]
     safe: Mapped[bytes | None]
     consent_version: Mapped[str]

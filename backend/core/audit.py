@@ -25,6 +25,7 @@ class Tag(StrEnum):
     BOOKING_RELEASED = "booking:hold:released"
     BOOKING_READ = "staff:booking:read"
     CONCERN_RECEIVED = "case:concern:received"
+    CONCERN_TOLD_MORE = "case:concern:told_more"
     CONCERN_READ = "staff:concern:read"
     CONCERN_ACCEPTED = "staff:concern:accepted"
     CONCERN_ANSWERED = "staff:concern:answered"

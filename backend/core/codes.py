@@ -37,7 +37,7 @@ SHOWN_FOR = timedelta(hours=1)
 
 
 class ReturnCode(Base):
-    """A code's slow hash and what it opens: ``kind`` is ``booking`` or ``concern``, ``subject`` that row's id."""
+    """A code's slow hash and what it opens: ``kind`` is ``booking``, ``concern`` or ``story``, ``subject`` that row's id."""
 
     __tablename__ = "return_code"
 
@@ -172,6 +172,21 @@ def unsaved_words(session: Session, vault: Vault, receipt: str) -> str | None:
 def mark_saved(session: Session, receipt: str) -> None:
     """Forget the words; only the slow hash remains."""
     session.execute(sa.update(ReturnCode).where(ReturnCode.id == receipt).values(unsaved=None))
+
+
+def valid_since(session: Session, receipt: str) -> datetime | None:
+    """The moment that a code's validity is counted from, or None when it is gone."""
+    return session.scalar(sa.select(ReturnCode.created_at).where(ReturnCode.id == receipt))
+
+
+def renew(session: Session, receipt: str, at: datetime) -> None:
+    """Count a code's validity from ``at``."""
+    session.execute(sa.update(ReturnCode).where(ReturnCode.id == receipt).values(created_at=at))
+
+
+def revoke(session: Session, subject: str) -> None:
+    """Take away every code that opens ``subject``."""
+    session.execute(sa.delete(ReturnCode).where(ReturnCode.subject == subject))
 
 
 def forget(session: Session, now: datetime, keep: timedelta) -> None:

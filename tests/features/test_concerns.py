@@ -150,7 +150,7 @@ def test_a_restricted_concern_opens_for_the_one_who_takes_it_and_the_manager(des
 
 def test_readable_by_is_an_unexecuted_query(house: House) -> None:
     """The permission is part of the statement, so that nothing can be fetched before it is asked."""
-    staff = StaffMember(id="x", unit="vuxen", role="case_worker", active=True)
+    staff = StaffMember(id="x", unit="vuxen", role="case_worker", also="", active=True)
     assert "concern.unit" in str(readable_by(staff).whereclause)
 
 

@@ -32,6 +32,31 @@ def test_the_migrations_make_the_tables_of_the_code(database: Database) -> None:
     migrate.check(database.engine)
 
 
+def test_making_a_table_anew_keeps_what_refers_to_it(tmp_path: Path) -> None:
+    """SQLite changes a column by dropping the table, which must not take an answer to a child with it."""
+    database = Database(f"sqlite:///{tmp_path / 'x.db'}")
+    migrate.upgrade(database.engine, "95fbf5e57659")
+
+    def fill(session: sa.orm.Session) -> None:
+        values = {"at": AT.isoformat(), "blob": b"x", "day": "2026-11-25"}
+        for line in (
+            "INSERT INTO staff_member (id, login, first_name, role, unit, mail, password_hash, active, created_at) "
+            "VALUES ('s', 's', 'S', 'manager', 'u', '', 'x', 1, :at)",
+            "INSERT INTO concern (id, state, unit, rule_id, rules_version, reason, also_tell, restricted, reach, lang, "
+            "data_key, words, consent_version, body_digest, receipt, received_at, protection_due) "
+            "VALUES ('c', 'new', 'u', 'r', '1', '', '', 0, 'code', 'sv', :blob, :blob, '', '', '', :at, :day)",
+            "INSERT INTO concern_answer (id, concern_id, staff_id, at, body) VALUES ('a', 'c', 's', :at, :blob)",
+        ):
+            session.execute(sa.text(line), values)
+
+    database.write_now(fill)
+    migrate.upgrade(database.engine)
+    for table in ("staff_member", "concern", "concern_answer"):
+        assert 1 == database.read_now(lambda s, t=table: s.scalar(sa.text(f"SELECT count(*) FROM {t}")))
+    assert 1 == database.write_now(lambda s: s.scalar(sa.text("PRAGMA foreign_keys")))
+    database.close()
+
+
 def test_a_failed_piece_of_work_takes_nobody_with_it(database: Database) -> None:
     """Of many that commit together, the one that raises is undone alone."""
     gate = threading.Event()
