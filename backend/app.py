@@ -34,6 +34,7 @@ from backend.core.outbox import ConsoleTransport, SmtpTransport, Transport, deli
 from backend.core.schedule import every, once
 from backend.core.tongues import Tongues
 from backend.core.vault import Vault
+from backend.core.wording import Wording
 from backend.danger.service import DangerWatch
 from backend.improving.service import Learning
 from backend.journey import views as journey_views
@@ -54,18 +55,20 @@ HOUSEKEEPING_SECONDS = 60.0
 def build_house(settings: Settings, *, clock: Clock | None = None, database: Database | None = None) -> House:
     """Load and check all content and open the database; raises `ContentError` or `SettingsError`."""
     content = settings.content_dir
+    wording = Wording()
     return House(
         settings=settings,
         db=database or Database(settings.database_url),
         vault=Vault(settings.data_key, settings.retired_data_keys),
         clock=clock or SystemClock(),
-        phrases=Phrases.load(content),
+        phrases=Phrases.load(content, wording),
         municipality=load_municipality(content, settings.municipality),
         helplines=Helplines.load(content),
         tongues=Tongues.load(content),
         codes=Codebook(content / "sv" / "codewords.txt", settings.code_pepper),
         brake=CodeBrake(),
         live=Hub(),
+        wording=wording,
     )
 
 
@@ -123,7 +126,7 @@ def _register_features(app: Sanic, house: House) -> None:
     concerns = ConcernDesk(house)
     booking_views.setup(app, house, booking, watch)
     concerns_views.setup(app, house, concerns, watch)
-    journey = Journey(house.settings.content_dir, house.phrases)
+    journey = Journey(house.settings.content_dir, house.phrases, house.wording)
     returning = Returning(house, booking, concerns)
     returning_views.setup(app, house, returning, watch)
     journey_views.setup(app, journey)

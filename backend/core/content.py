@@ -7,7 +7,7 @@ never meets a missing sentence.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -15,11 +15,11 @@ import msgspec
 import yaml
 
 from backend.core.reader import BANDS, Band, Lang, Reader
+from backend.core.wording import DEFAULT, About, Text, Wording
 
 SafeYaml: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The safe loader in C where PyYAML has it: ten times as fast, and reading content was most of the start."""
 
-_DEFAULT = "default"
 LANGUAGES: tuple[Lang, ...] = ("sv", "en")
 
 
@@ -148,26 +148,41 @@ class Phrases:
 
     A phrase is a string, or a mapping from age band to string with ``default`` for
     readers we know nothing about. Swedish has every phrase; a language that lacks
-    one falls back on Swedish rather than on silence.
+    one falls back on Swedish rather than on silence. What is published in ``wording``
+    comes before what the files say.
     """
 
-    def __init__(self, by_language: Mapping[Lang, Mapping[str, Mapping[str, str]]]) -> None:
+    def __init__(
+        self,
+        by_language: Mapping[Lang, Mapping[str, Mapping[str, str]]],
+        abouts: Mapping[tuple[Lang, str], About],
+        wording: Wording | None = None,
+    ) -> None:
         self._by_language = by_language
+        self._abouts = abouts
+        self._wording = wording or Wording()
 
     @classmethod
-    def load(cls, directory: Path) -> Phrases:
-        """Read ``<language>/phrases.yml`` and ``<language>/phrases/*.yml`` for each language; raises `ContentError`."""
+    def load(cls, directory: Path, wording: Wording | None = None) -> Phrases:
+        """Read ``<language>/phrases.yml`` and ``<language>/phrases/*.yml`` for each language; raises `ContentError`.
+
+        A file may begin with ``_about``: who owns its phrases, where their facts come from, when they were reviewed.
+        """
         loaded: dict[Lang, dict[str, dict[str, str]]] = {}
+        abouts: dict[tuple[Lang, str], About] = {}
         for lang in LANGUAGES:
             loaded[lang] = {}
             for path in (directory / lang / "phrases.yml", *sorted((directory / lang / "phrases").glob("*.yml"))):
-                phrases = dict(_flatten(read_yaml(path), path, ""))
+                parsed = read_yaml(path)
+                about = _about(parsed, path)
+                phrases = dict(_flatten(parsed, path, ""))
                 if twice := phrases.keys() & loaded[lang].keys():
                     raise ContentError(f"{path}: in another file too: {', '.join(sorted(twice))}")
                 loaded[lang] |= phrases
+                abouts |= dict.fromkeys(((lang, key) for key in phrases), about)
                 if unknown := loaded[lang].keys() - loaded["sv"].keys():
                     raise ContentError(f"{path}: not in Swedish: {', '.join(sorted(unknown))}")
-        return cls(loaded)
+        return cls(loaded, abouts, wording)
 
     def keys(self, lang: Lang = "sv") -> set[str]:
         """Every phrase that the language has."""
@@ -178,23 +193,43 @@ class Phrases:
 
     def variants(self, key: str, lang: Lang = "sv") -> Mapping[str, str]:
         """A phrase's text per band; ``default`` is always there."""
-        return self._by_language[lang].get(key) or self._by_language["sv"][key]
+        known = self._by_language[lang].get(key)
+        if known is None:
+            known, lang = self._by_language["sv"][key], "sv"
+        over = self._wording.over(key, lang)
+        return {**known, **over} if over else known
+
+    def texts(self) -> Iterator[Text]:
+        """Every phrase of every language as its file has it."""
+        for lang, phrases in self._by_language.items():
+            for key, variants in phrases.items():
+                yield Text(key, lang, "phrase", variants, self._abouts[lang, key])
 
     def say(self, key: str, reader: Reader | None = None, /, **values: object) -> str:
         """The phrase in the reader's language and band, with ``{name}`` filled in. Raises `KeyError` for an unknown key."""
         reader = reader or Reader()
         variants = self.variants(key, reader.lang)
-        text = variants.get(reader.band or _DEFAULT) or variants[_DEFAULT]
+        text = variants.get(reader.band or DEFAULT) or variants[DEFAULT]
         return text.format_map(values) if values else text
+
+
+def _about(parsed: Any, path: Path) -> About:
+    """What a file of phrases says of itself, taken out of it."""
+    if not isinstance(parsed, dict):
+        return About()
+    try:
+        return msgspec.convert(parsed.pop("_about", {}), About)
+    except msgspec.ValidationError as error:
+        raise ContentError(f"{path}: _about: {error}") from None
 
 
 def _flatten(node: Any, path: Path, prefix: str) -> list[tuple[str, dict[str, str]]]:
     if isinstance(node, str):
-        return [(prefix, {_DEFAULT: node.strip()})]
+        return [(prefix, {DEFAULT: node.strip()})]
     if not isinstance(node, dict) or not node:
         raise ContentError(f"{path}: {prefix or 'the file'} must be text or a mapping")
-    if _DEFAULT in node:
-        strange = set(node) - {_DEFAULT, *BANDS}
+    if DEFAULT in node:
+        strange = set(node) - {DEFAULT, *BANDS}
         if strange or not all(isinstance(value, str) for value in node.values()):
             raise ContentError(f"{path}: {prefix} has bands that are none: {sorted(map(str, strange))}")
         return [(prefix, {band: value.strip() for band, value in node.items()})]

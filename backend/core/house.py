@@ -14,6 +14,7 @@ from backend.core.live import Hub
 from backend.core.municipality import Municipality
 from backend.core.tongues import Tongues
 from backend.core.vault import Vault
+from backend.core.wording import Wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +32,4 @@ class House:
     codes: Codebook
     brake: CodeBrake
     live: Hub
+    wording: Wording

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from backend.core.content import Phrases
 from backend.core.reader import Reader
+from backend.core.wording import Text, Wording
 from backend.journey import rules
 from backend.journey.glossary import load_glossaries
 from backend.journey.stations import Station, load_map
@@ -36,12 +38,16 @@ class Part:
 class Journey:
     """One per app; content is read once, at the start."""
 
-    def __init__(self, content: Path, phrases: Phrases) -> None:
-        self._map = load_map(content)
+    def __init__(self, content: Path, phrases: Phrases, wording: Wording | None = None) -> None:
+        self._map = load_map(content, wording)
         self._glossaries = load_glossaries(content)
         self._phrases = phrases
         self._stations = {station.id: station for station in self._map.stations}
         self._tracks = {station.id: station.track for station in self._map.stations}
+
+    def texts(self) -> Iterator[Text]:
+        """Every text of the map as its file has it."""
+        return self._map.texts()
 
     def station(self, station_id: str, reader: Reader) -> dict[str, Any]:
         """Title, text and the stations to offer next: ``{"title", "text", "next": [{"id", "title"}]}``.

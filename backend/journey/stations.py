@@ -6,8 +6,8 @@ texts for as many stations as somebody has written, and falls back on Swedish, m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -15,7 +15,8 @@ import msgspec
 
 from backend.core.content import InBands, Located
 from backend.core.municipality import Strict
-from backend.core.reader import Band, Lang, Reader
+from backend.core.reader import BANDS, Band, Lang, Reader
+from backend.core.wording import DEFAULT, About, Text, Wording
 from backend.journey.rules import PARTS, Track
 
 UNKNOWN_READS: Band = "10-12"
@@ -96,25 +97,60 @@ class Map:
     stations: tuple[Station, ...]
     _overviews: Mapping[Lang, InBands[str]]
     _translated: Mapping[Lang, Mapping[str, _Translated]]
+    _wording: Wording = field(default_factory=Wording)
 
     def tell(self, station: Station, reader: Reader) -> Told:
         """Name and words for the reader: a child's name of the station unless they have said that they are an adult."""
         lang = reader.lang if station.id in self._translated.get(reader.lang, {}) else SOURCE
         spoken = station if lang == SOURCE else self._translated[lang][station.id]
+        name = "name" if reader.grown_up else "child_label"
+        band = reader.band or UNKNOWN_READS
         return Told(
-            title=spoken.name if reader.grown_up else spoken.child_label,
-            words=spoken.text[reader.band or UNKNOWN_READS],
+            title=self._wording.over(_key(station.id, name), lang).get(DEFAULT) or getattr(spoken, name),
+            words=self._published(station.id, lang, band, spoken.text[band]),
             lang=lang,
         )
 
     def overview(self, reader: Reader) -> tuple[str, Lang]:
         """The whole way in a few sentences, and the language they are in."""
         lang = reader.lang if reader.lang in self._overviews else SOURCE
-        return self._overviews[lang][reader.band or UNKNOWN_READS], lang
+        band = reader.band or UNKNOWN_READS
+        return self._wording.over(_key("overview"), lang).get(band) or self._overviews[lang][band], lang
+
+    def texts(self) -> Iterator[Text]:
+        """Every text of the map as its file has it; a station's own dates and sources go for all its languages."""
+        by_id = {station.id: station for station in self.stations}
+        for lang, overview in self._overviews.items():
+            yield Text(_key("overview"), lang, "station", _by_band(overview))
+        for lang in (SOURCE, *self._translated):
+            spoken = by_id if lang == SOURCE else self._translated[lang]
+            for one, told in spoken.items():
+                station = by_id[one]
+                about = About(
+                    "; ".join(station.source), station.owner, station.reviewed, station.valid_from, station.valid_to
+                )
+                for name in ("name", "child_label"):
+                    yield Text(_key(one, name), lang, "label", {DEFAULT: getattr(told, name)}, about)
+                for part in Words.__struct_fields__:
+                    words = {band: getattr(told.text[band], part).strip() for band in BANDS}
+                    yield Text(_key(one, part), lang, "station", words, about)
+
+    def _published(self, station: str, lang: Lang, band: Band, words: Words) -> Words:
+        over = {part: self._wording.over(_key(station, part), lang).get(band) for part in Words.__struct_fields__}
+        changed = {part: text for part, text in over.items() if text is not None}
+        return msgspec.structs.replace(words, **changed) if changed else words
 
 
-def load_map(content: Path) -> Map:
-    """Read the stations in every language.
+def _key(*parts: str) -> str:
+    return ".".join(("stations", *parts))
+
+
+def _by_band(texts: InBands[str]) -> dict[str, str]:
+    return {band: texts[band].strip() for band in BANDS}
+
+
+def load_map(content: Path, wording: Wording | None = None) -> Map:
+    """Read the stations in every language; what is published in ``wording`` comes before them.
 
     Raises `ContentError` with file, line and reason for a missing band, a dead end, an edge to no
     station, a station off the map, a date that is none or that ends before it begins, and HTML.
@@ -141,7 +177,7 @@ def load_map(content: Path) -> Map:
             overviews[lang] = translation.overview
     order = {one: place for place, one in enumerate(one for _, part in PARTS for one in part)}
     stations = tuple(sorted(loaded.stations, key=lambda station: order[station.id]))
-    return Map(loaded.version, stations, overviews, translated)
+    return Map(loaded.version, stations, overviews, translated, wording or Wording())
 
 
 def _tag(path: Path) -> Lang:

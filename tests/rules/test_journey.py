@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from backend.config import ROOT
 from backend.core.content import ContentError, Phrases
 from backend.core.reader import BANDS, READERS, Reader
+from backend.core.wording import Place, Wording
 from backend.journey import rules
 from backend.journey.glossary import Entry, Glossary, load_glossaries
 from backend.journey.service import Journey
@@ -209,3 +210,23 @@ def test_a_bubble_has_the_time_limit_when_it_has_room() -> None:
     assert "Ett. Två. Högst 14 dagar." == rules.in_a_bubble("Ett. Två.", "Högst 14 dagar.", child)
     assert "Ett. Två. Tre." == rules.in_a_bubble("Ett. Två. Tre.", "Högst 14 dagar.", child)
     assert "Ett. Två. Tre. Högst 14 dagar." == rules.in_a_bubble("Ett. Två. Tre.", "Högst 14 dagar.", adult)
+
+
+def test_what_is_published_comes_before_the_file_and_goes_away_again() -> None:
+    """One band's text is changed, the others stay; the chat and the map say the same."""
+    wording = Wording()
+    journey = Journey(CONTENT, Phrases.load(CONTENT, wording), wording)
+    teen, child = Reader("child", "13-17"), Reader("child", "10-12")
+    before = journey.station("S01", child)["text"]
+    wording.publish([(Place("stations.S01.what", "sv", "13-17"), "Ny text.")])
+    assert journey.station("S01", teen)["text"].startswith("Ny text.")
+    assert before == journey.station("S01", child)["text"]
+    wording.publish([])
+    assert "Ny text." not in journey.station("S01", teen)["text"]
+
+
+def test_every_text_of_the_map_can_be_found_by_its_key() -> None:
+    """What an editor is shown is what the map says."""
+    texts = {(text.key, text.lang): text for text in JOURNEY.texts()}
+    assert {"6-9", "10-12", "13-17", "adult", "parent"} == set(texts["stations.S05.what", "sv"].variants)
+    assert any("SoL 20:2" in source for source in [texts["stations.S05.what", "sv"].about.source])
