@@ -132,7 +132,7 @@ class Map:
                 for name in ("name", "child_label"):
                     yield Text(_key(one, name), lang, "label", {DEFAULT: getattr(told, name)}, about)
                 for part in Words.__struct_fields__:
-                    words = {band: getattr(told.text[band], part).strip() for band in BANDS}
+                    words: dict[str, str] = {band: getattr(told.text[band], part).strip() for band in BANDS}
                     yield Text(_key(one, part), lang, "station", words, about)
 
     def _published(self, station: str, lang: Lang, band: Band, words: Words) -> Words:
