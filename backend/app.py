@@ -22,6 +22,7 @@ from backend.chat import setup as chat_setup
 from backend.concerns import views as concerns_views
 from backend.concerns.service import ConcernDesk
 from backend.config import Settings
+from backend.core import idempotency
 from backend.core.clock import Clock, SystemClock
 from backend.core.codes import Codebook, CodeBrake
 from backend.core.content import Phrases
@@ -145,6 +146,11 @@ def _register_features(app: Sanic, house: House) -> None:
     every(app, "alerts", HOUSEKEEPING_SECONDS, alerts.purge)
     every(app, "misunderstood", HOUSEKEEPING_SECONDS, learning.purge)
     every(app, "codes", HOUSEKEEPING_SECONDS, returning.forget)
+
+    async def forget_keys() -> None:
+        await house.db.write(lambda session: idempotency.forget(session, house.clock.now()))
+
+    every(app, "keys", HOUSEKEEPING_SECONDS, forget_keys)
 
 
 def _transport(settings: Settings) -> Transport:

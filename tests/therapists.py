@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from backend.booking.lifecycle import BOOKED, HELD
 from backend.booking.service import BookingDesk
-from backend.booking.tables import BOOKED, HELD, Booking, BookingCell, Therapist, WorkingHours
+from backend.booking.tables import Booking, BookingCell, Therapist, WorkingHours
 from backend.core.db import Base
 from backend.core.house import House
 from backend.core.people import Role, StaffMember

@@ -130,12 +130,25 @@ class Offering:
         return schedule
 
     def choose(
-        self, session: Session, schedule: repository.Schedule, start: datetime, channel: str | None, now: datetime
+        self,
+        session: Session,
+        schedule: repository.Schedule,
+        start: datetime,
+        channel: str | None,
+        now: datetime,
+        *,
+        among: Collection[str] | None = None,
+        moving: str | None = None,
     ) -> Place:
-        """Whoever should take a talk at ``start``; clears expired holds in the way. Raises `Taken`."""
+        """Whoever should take a talk at ``start``; clears expired holds in the way. Raises `Taken`.
+
+        ``among`` limits who it may be; ``moving`` is a booking whose own cells count as free.
+        """
         able = rules.working_at(start, schedule.able(channel), self._terms)
+        if among is not None:
+            able = [therapist for therapist in able if therapist in among]
         wanted = rules.cells(start, self._terms.cells)
-        state = repository.occupied(session, wanted.start, wanted.stop, now)
+        state = repository.occupied(session, wanted.start, wanted.stop, now, moving=moving)
         free = [therapist for therapist in able if not state.busy.get(therapist)]
         if not free:
             raise Taken

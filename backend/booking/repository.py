@@ -16,8 +16,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from backend.booking.lifecycle import BOOKED, CANCELLED, HELD, STANDS
 from backend.booking.rules import Shift, instant
-from backend.booking.tables import ACTIVE, BOOKED, CANCELLED, HELD, Booking, BookingCell, Therapist, WorkingHours
+from backend.booking.tables import ACTIVE, Booking, BookingCell, Therapist, WorkingHours
 from backend.core.codes import ReturnCode
 from backend.core.people import Role, StaffMember
 
@@ -177,10 +178,13 @@ def _ways(channels: str) -> frozenset[str]:
     return frozenset(channels.split(",")) - {""}
 
 
-def occupied(session: Session, first: int, end: int, now: datetime, *, but_for: str | None = None) -> Occupied:
+def occupied(
+    session: Session, first: int, end: int, now: datetime, *, but_for: str | None = None, moving: str | None = None
+) -> Occupied:
     """Cells from ``first`` up to ``end`` that are in use at ``now``.
 
-    ``but_for`` is a holder whose own hold counts as free, so that nobody sees their own choice as gone.
+    ``but_for`` is a holder whose own hold counts as free, so that nobody sees their own choice as gone;
+    ``moving`` is a booking that is about to leave its cells.
     """
     busy: dict[str, set[int]] = defaultdict(set)
     expired: dict[str, set[str]] = defaultdict(set)
@@ -190,7 +194,7 @@ def occupied(session: Session, first: int, end: int, now: datetime, *, but_for: 
     for therapist_id, booking_id, lowest, highest, state, hold_until in rows:
         if state == HELD and hold_until <= now:
             expired[therapist_id].add(booking_id)
-        elif booking_id != own_id:
+        elif booking_id not in (own_id, moving):
             busy[therapist_id].update(range(lowest, highest + 1))
     return Occupied(busy, expired)
 
@@ -241,6 +245,18 @@ def change(session: Session, booking_id: str, **values: Any) -> None:
     session.connection().execute(_CHANGE, {"changed": booking_id, **values})
 
 
+def cells_of(session: Session, booking_id: str) -> list[int]:
+    """The cells that a booking owns, in order."""
+    found = sa.select(_cell.c.cell).where(_cell.c.booking_id == booking_id).order_by(_cell.c.cell)
+    return list(session.connection().scalars(found))
+
+
+def keep_only(session: Session, booking_id: str, therapist_id: str, cells: Iterable[int]) -> None:
+    """Give up a booking's cells but for these of this therapist."""
+    kept = sa.and_(_cell.c.therapist_id == therapist_id, _cell.c.cell.in_(list(cells)))
+    session.connection().execute(sa.delete(_cell).where(_cell.c.booking_id == booking_id, sa.not_(kept)))
+
+
 def vacate(session: Session, booking_ids: Iterable[str]) -> None:
     """Give up the cells of bookings."""
     session.execute(sa.delete(_cell).where(_cell.c.booking_id.in_(list(booking_ids))))
@@ -275,6 +291,13 @@ def expired_before(session: Session, instant: datetime, limit: int) -> Sequence[
     ).all()
 
 
+def row(session: Session, booking_id: str) -> Booking | None:
+    """A whole booking, locked until the transaction ends, as it is at this moment."""
+    return session.scalar(
+        sa.select(Booking).where(Booking.id == booking_id).with_for_update().execution_options(populate_existing=True)
+    )
+
+
 def by_id(session: Session, booking_id: str, *, lock: bool = False) -> Owned | None:
     """One booking, for whoever has proven by code or session that it is theirs."""
     return _owned(session, _BY_ID.with_for_update() if lock else _BY_ID, id=booking_id)
@@ -286,8 +309,14 @@ def colleague(session: Session, staff_id: str) -> Colleague:
     return Colleague(row[0], row[1], row[2], row[3], _ways(row[4]), row[5])
 
 
+def working(session: Session, staff_id: str) -> Colleague | None:
+    """A therapist who is employed now, or None."""
+    row = session.connection().execute(_COLLEAGUE.where(StaffMember.active), {"id": staff_id}).one_or_none()
+    return Colleague(row[0], row[1], row[2], row[3], _ways(row[4]), row[5]) if row is not None else None
+
+
 def readable_by(staff: StaffMember) -> sa.Select[Booking, str, str | None]:
-    """Confirmed bookings that this person may know of, with the therapist's first name and video room.
+    """Bookings that stand (booked, held or missed) and that this person may know of, with the therapist's first name and video room.
 
     A therapist reads own and the team's, a manager the own unit's, nobody else any
     (offentlighets- och sekretesslagen 26 kap. 1 §: secrecy also holds inside the house).
@@ -302,7 +331,7 @@ def readable_by(staff: StaffMember) -> sa.Select[Booking, str, str | None]:
         sa.select(Booking, StaffMember.first_name, Therapist.meeting_url)
         .join(StaffMember, StaffMember.id == Booking.therapist_id)
         .join(Therapist, Therapist.staff_id == Booking.therapist_id)
-        .where(allowed, Booking.state == BOOKED)
+        .where(allowed, Booking.state.in_(STANDS))
     )
 
 
@@ -319,7 +348,7 @@ def purge(session: Session, ended_before: datetime, let_go_before: datetime, lim
             sa.select(Booking.id)
             .where(
                 sa.or_(
-                    sa.and_(Booking.end_at < ended_before, Booking.state.in_((BOOKED, CANCELLED))),
+                    sa.and_(Booking.end_at < ended_before, Booking.state.in_((*STANDS, CANCELLED))),
                     sa.and_(
                         Booking.state == CANCELLED,
                         Booking.confirmed_at.is_(None),

@@ -200,6 +200,19 @@ def working_at(start: datetime, shifts: Iterable[Shift], terms: Terms) -> list[s
     return list(dict.fromkeys(found))
 
 
+def on_duty(start: datetime, end: datetime, shifts: Iterable[Shift]) -> list[str]:
+    """Therapists at work from ``start`` to ``end``, whatever times they begin their own talks at."""
+    day = to_local(start).date()
+    at_work = (
+        shift.therapist
+        for shift in shifts
+        if shift.weekday == day.weekday()
+        and instant(day, shift.start_minute) <= start
+        and end <= instant(day, shift.end_minute)
+    )
+    return list(dict.fromkeys(at_work))
+
+
 def least_loaded(therapists: Sequence[str], load: Mapping[str, int], draw: Callable[[], float]) -> str:
     """Whoever has the fewest talks that day; ``draw`` settles ties, so that equals share the first rush."""
     return min(therapists, key=lambda therapist: (load.get(therapist, 0), draw()))

@@ -1,4 +1,6 @@
-"""Use cases of booking: hold, confirm, cancel, and what staff may open. `backend.booking.offering` knows what is free.
+"""Use cases of booking: hold, confirm, and what staff may open.
+
+`backend.booking.offering` knows what is free, `backend.booking.changes` what can happen to a booked talk.
 
 Each use case is one transaction. Where two people want the same time, the
 database's key decides; the loser's work is undone and run again, and then sees
@@ -7,21 +9,23 @@ that the time is gone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import Literal, TypeVar, get_args
+from typing import Literal, get_args
 
 import msgspec
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from backend.alerts import service as alerts
 from backend.alerts.service import AlertDesk
-from backend.booking import repository, rules
+from backend.booking import notices, repository, rules
+from backend.booking.changes import Changes
+from backend.booking.lifecycle import BOOKED, CANCELLED, HELD
 from backend.booking.offering import Offer, Offering, drop_expired
-from backend.booking.tables import BOOKED, CANCELLED, HELD, Booking
-from backend.core import audit, codes, outbox
+from backend.booking.races import contend
+from backend.booking.tables import Booking
+from backend.core import audit, codes
 from backend.core.audit import Tag
 from backend.core.clock import to_local
 from backend.core.errors import AlreadyBooked, HoldExpired, InvalidField, NotFound, Taken
@@ -31,11 +35,9 @@ from backend.core.phone import parse_phone
 from backend.core.reader import Reader
 from backend.core.vault import new_id
 
-T = TypeVar("T")
 CallOk = Literal["yes", "no", "unsure"]
 LeaveMessage = Literal["yes", "no"]
 
-_ROUNDS = 100
 _BATCH = 500
 
 
@@ -157,6 +159,8 @@ class BookingDesk:
         self._db = house.db
         self._settings = settings
         self._offering = Offering(house)
+        self.changes = Changes(house)
+        self.cancel = self.changes.cancel
         self._alerts = AlertDesk(house)
 
     @property
@@ -227,7 +231,7 @@ class BookingDesk:
                 channels=self._offering.channels_at(session, schedule, start, place.therapist, now),
             )
 
-        return await self._contend(work)
+        return await contend(self._db, work)
 
     async def confirm(
         self, holder: str, details: Details, *, receipt: str | None = None, slot: str | None = None
@@ -264,7 +268,7 @@ class BookingDesk:
             repository.change(session, booking.id, **values)
             codes.issue(session, self._house.vault, code, receipt, "booking", booking.id, now)
             audit.record(session, now, Tag.BOOKING_CONFIRMED, booking.id)
-            self._notify(session, therapist, now)
+            notices.tell(session, self._house, therapist, booking.id, now)
             self._ring(session, booking.id, details, therapist, now)
             return Confirmed(
                 booking.id,
@@ -277,7 +281,7 @@ class BookingDesk:
                 _room(therapist, details.channel),
             )
 
-        return await self._contend(work)
+        return await contend(self._db, work)
 
     async def booked(self, holder: str) -> Confirmed | None:
         """The talk that ``holder`` has booked, or None."""
@@ -307,27 +311,6 @@ class BookingDesk:
                 self._let_go(session, mine, self._house.clock.now())
 
         await self._db.write(work)
-
-    async def cancel(self, booking_id: str, *, actor: str = "visitor") -> bool:
-        """Cancel a talk that lies ahead; its time can be booked by others at once.
-
-        Returns False when it already was cancelled or is over. Raises `NotFound`.
-        """
-
-        def work(session: Session) -> bool:
-            now = self._house.clock.now()
-            booking = repository.by_id(session, booking_id, lock=True)
-            if booking is None:
-                raise NotFound
-            if booking.state != BOOKED or booking.end_at <= now:
-                return False
-            repository.change(session, booking_id, state=CANCELLED, cancelled_at=now, holder=None)
-            repository.vacate(session, [booking_id])
-            audit.record(session, now, Tag.BOOKING_CANCELLED, booking_id, actor=actor)
-            self._notify(session, repository.colleague(session, booking.therapist_id), now)
-            return True
-
-        return await self._db.write(work)
 
     async def find(self, booking_id: str) -> BookingView:
         """A booking for whoever has its code; raises `NotFound`."""
@@ -460,16 +443,6 @@ class BookingDesk:
             return set()
         return await self._db.read(lambda session: repository.readable_of(session, staff, booking_ids))
 
-    async def _contend(self, work: Callable[[Session], T]) -> T:
-        # Losing a race for a cell means that somebody else won it, so each round leaves fewer to lose to.
-        for _ in range(_ROUNDS):
-            try:
-                return await self._db.write(work)
-            except IntegrityError as error:
-                if not _lost_race(error):
-                    raise
-        raise Taken
-
     def _therapist_for(
         self, session: Session, booking: repository.Owned, channel: str, now: datetime
     ) -> tuple[repository.Colleague, datetime]:
@@ -539,17 +512,6 @@ class BookingDesk:
             return None
         return self._house.vault.open(booking.data_key, f"booking.{name}:{booking.id}", sealed)
 
-    def _notify(self, session: Session, therapist: repository.Colleague, now: datetime) -> None:
-        """Post a mail to the therapist, or to the unit, that says only that there is something new."""
-        phrases = self._house.phrases
-        outbox.post(
-            session,
-            now,
-            therapist.mail or self._house.municipality.unit(therapist.unit).mailbox,
-            phrases.say("booking_mail.subject"),
-            phrases.say("booking_mail.body", None, url=f"{self._house.settings.public_url}/personal"),
-        )
-
     def _ring(
         self,
         session: Session,
@@ -598,9 +560,3 @@ def _read(slot: str) -> tuple[datetime, str | None]:
 
 def _reader(booking: Booking) -> Reader:
     return Reader(booking.who, booking.band, booking.lang)  # type: ignore[arg-type]
-
-
-def _lost_race(error: IntegrityError) -> bool:
-    """Whether somebody else took a cell, or the same holder held something else, at the same moment."""
-    told = str(error.orig)
-    return "booking_cell" in told or "holder" in told

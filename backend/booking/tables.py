@@ -7,12 +7,13 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from backend.booking.lifecycle import BOOKED, HELD, STATES
 from backend.core.db import Base, Instant
 
-HELD, BOOKED, CANCELLED = "held", "booked", "cancelled"
 ACTIVE = sa.text(f"booking.state IN ('{HELD}', '{BOOKED}')")
 """The condition of the partial index, in the words in which a query must repeat it to be served by it."""
 _ACTIVE = sa.text(f"state IN ('{HELD}', '{BOOKED}')")
+_STATES = ", ".join(f"'{state}'" for state in STATES)
 
 
 class Therapist(Base):
@@ -43,12 +44,14 @@ class WorkingHours(Base):
 
 
 class Booking(Base):
-    """A talk held for five minutes, booked, or cancelled.
+    """A talk held for five minutes, booked, held as it was meant, missed, or cancelled (see `lifecycle`).
 
-    ``holder`` is whoever holds or booked it (a chat, a form), and has at most one
+    ``holder`` is whoever holds or booked it (a chat, a form, a code), and has at most one
     active booking; it is forgotten once the talk is over. ``interpreter`` is the
     language that one is wished for in, by its code in the content. ``phone``, ``safe`` (JSON
-    of the safe-contact answers) and ``note`` are sealed with ``data_key``.
+    of the safe-contact answers), ``note``, ``call_me`` (what to call the person) and
+    ``reminder`` (JSON: by what and where to) are sealed with ``data_key``. ``danger_level``
+    and ``danger_category`` say what the person's own words may mean.
     """
 
     __tablename__ = "booking"
@@ -69,13 +72,17 @@ class Booking(Base):
     phone: Mapped[bytes | None]
     safe: Mapped[bytes | None]
     note: Mapped[bytes | None]
+    call_me: Mapped[bytes | None]
+    reminder: Mapped[bytes | None]
+    danger_level: Mapped[str | None]
+    danger_category: Mapped[str | None]
     receipt: Mapped[str | None] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(Instant)
     confirmed_at: Mapped[datetime | None] = mapped_column(Instant)
     cancelled_at: Mapped[datetime | None] = mapped_column(Instant)
 
     __table_args__ = (
-        sa.CheckConstraint(f"state IN ('{HELD}', '{BOOKED}', '{CANCELLED}')", name="state"),
+        sa.CheckConstraint(f"state IN ({_STATES})", name="state"),
         sa.Index(None, "therapist_id", "start_at"),
         sa.Index(None, "state", "hold_until"),
         sa.Index("uq_booking_active_holder", "holder", unique=True, sqlite_where=_ACTIVE, postgresql_where=_ACTIVE),
@@ -86,8 +93,8 @@ class BookingCell(Base):
     """Five minutes of a therapist, counted from 1970. The primary key is what no two bookings can share.
 
     A key works alike on SQLite and PostgreSQL and needs no extension, and unlike a
-    unique start time it also refuses talks that overlap. Held and booked talks own
-    their cells, the buffer after included; a cancelled one owns none.
+    unique start time it also refuses talks that overlap. Every talk but a cancelled one
+    owns its cells, the buffer after included (`lifecycle.OCCUPIES`).
     """
 
     __tablename__ = "booking_cell"

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from backend.booking.lifecycle import BOOKED, CANCELLED, HELD
 from backend.booking.rules import Wanted
 from backend.booking.schedule import seed_therapists
 from backend.booking.service import BookingDesk, Details, Safe
-from backend.booking.tables import BOOKED, CANCELLED, HELD, Booking, BookingCell, Therapist, WorkingHours
+from backend.booking.tables import Booking, BookingCell, Therapist, WorkingHours
 from backend.core.audit import AuditEvent, Tag
 from backend.core.clock import STOCKHOLM, to_local
 from backend.core.codes import ReturnCode
@@ -399,7 +400,7 @@ def test_booking_code_notice_and_trace_are_one(
 ) -> None:
     """If the last of them fails, none is kept and the hold is still there to try again."""
     run(desk.hold("chat:1", first_slot(desk)))
-    monkeypatch.setattr("backend.booking.service.outbox.post", lambda *_: 1 / 0)
+    monkeypatch.setattr("backend.booking.notices.outbox.post", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(desk.confirm("chat:1", CHAT))
     assert (0, 0, 0) == (

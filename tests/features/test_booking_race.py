@@ -20,8 +20,9 @@ import pytest
 import sqlalchemy as sa
 
 from backend.booking import rules
+from backend.booking.lifecycle import BOOKED, HELD
 from backend.booking.service import BookingDesk, Details
-from backend.booking.tables import BOOKED, HELD, Booking, BookingCell
+from backend.booking.tables import Booking, BookingCell
 from backend.core.audit import AuditEvent, Tag
 from backend.core.codes import ReturnCode
 from backend.core.errors import AlreadyBooked, DomainError, HoldExpired, InvalidField, Taken

@@ -12,8 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from backend.app import build_house
+from backend.booking.lifecycle import BOOKED, HELD
 from backend.booking.service import BookingDesk
-from backend.booking.tables import BOOKED, HELD, Booking
+from backend.booking.tables import Booking
 from backend.config import Settings
 from backend.core import migrate
 from backend.core.codes import ReturnCode

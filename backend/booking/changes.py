@@ -1,0 +1,242 @@
+"""What happens to a booked talk: it is moved, handed over, cancelled, booked again, missed or held.
+
+Each change is one transaction: the deed, its trace, its notice and its idempotency key
+are kept together or not at all. A talk that moves takes its new cells before it gives
+up the old ones, so that whoever loses the new time still has the old one, and so that
+two who swap times never wait for each other.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from backend.booking import notices, repository, rules
+from backend.booking.lifecycle import Deed, after
+from backend.booking.offering import Offering, Place, drop_expired
+from backend.booking.races import contend
+from backend.booking.tables import Booking
+from backend.core import audit
+from backend.core.audit import Tag
+from backend.core.clock import to_local
+from backend.core.errors import Conflict, InvalidField, NotFound, Taken
+from backend.core.house import House
+from backend.core.idempotency import Key, claim
+from backend.core.people import StaffMember
+
+VISITOR = "visitor"
+_TAGS = {Deed.MOVE: Tag.BOOKING_MOVED, Deed.REBOOK: Tag.BOOKING_REBOOKED}
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A talk as it stands after a change. ``therapist`` is a first name."""
+
+    booking_id: str
+    start: datetime
+    end: datetime
+    channel: str
+    therapist: str
+    state: str
+
+
+class Changes:
+    """Changes of talks in one municipality. When an error is raised, nothing has changed.
+
+    ``key`` makes a repeated request harmless: the same key gives the talk as the first
+    request left it (or as it stands now), and another body under the same key `KeyReused`.
+    """
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._db = house.db
+        self._offering = Offering(house)
+
+    async def move(self, booking_id: str, slot: str, *, key: Key | None = None) -> Changed:
+        """Give a talk that lies ahead another time, with the same therapist if free then, and the same code.
+
+        Raises `NotFound`, `Conflict` when it can no longer be moved, `Taken` when the new
+        time is gone (the old one stays), and `InvalidField` for a slot that is no time.
+        """
+        return await self._to_another_time(Deed.MOVE, booking_id, slot, key, lambda session: None)
+
+    async def rebook(self, booking_id: str, slot: str, *, key: Key | None = None) -> Changed:
+        """Give a talk that was cancelled or missed a new time; its code opens it again. Raises as `move`."""
+        return await self._to_another_time(Deed.REBOOK, booking_id, slot, key, lambda session: None)
+
+    async def move_for(self, staff: StaffMember, booking_id: str, slot: str, *, key: Key | None = None) -> Changed:
+        """`move`, or `rebook` of a missed talk, by somebody who may read it."""
+
+        def allowed(session: Session) -> None:
+            _check_readable(session, staff, booking_id)
+
+        try:
+            return await self._to_another_time(Deed.MOVE, booking_id, slot, key, allowed, actor=staff.id)
+        except Conflict:
+            return await self._to_another_time(Deed.REBOOK, booking_id, slot, key, allowed, actor=staff.id)
+
+    async def reassign(
+        self, staff: StaffMember, booking_id: str, to: str | None = None, *, key: Key | None = None
+    ) -> Changed:
+        """Hand a talk to a colleague at the same time; ``to`` None means whoever is on duty and has the fewest talks.
+
+        A named colleague may be handed a talk outside their hours, since people agree on
+        such things, but never two at once. Raises `NotFound` for a booking that is not
+        theirs to read, `Taken` when the colleague (or everybody) is busy then,
+        `InvalidField` for one who has left, takes no talks or cannot meet in the talk's
+        channel, and `Conflict`.
+        """
+
+        def work(session: Session) -> Changed:
+            now = self._house.clock.now()
+            _check_readable(session, staff, booking_id)
+            earlier = claim(session, key, booking_id, now)
+            booking = _locked(session, booking_id)
+            if earlier is not None or booking.therapist_id == to:
+                return _changed(session, booking)
+            state = after(booking.state, Deed.REASSIGN)
+            if state is None or booking.end_at <= now:
+                raise Conflict
+            therapist_id = self._colleague_for(session, booking, to, now)
+            own = repository.cells_of(session, booking_id)
+            repository.occupy(session, booking_id, therapist_id, own)
+            repository.keep_only(session, booking_id, therapist_id, own)
+            before = repository.colleague(session, booking.therapist_id)
+            booking.therapist_id, booking.state = therapist_id, state
+            session.flush()
+            audit.record(session, now, Tag.BOOKING_REASSIGNED, booking_id, actor=staff.id, detail=before.id)
+            for each in (before, repository.colleague(session, therapist_id)):
+                notices.tell(session, self._house, each, booking_id, now)
+            return _changed(session, booking)
+
+        return await contend(self._db, work)
+
+    async def cancel(self, booking_id: str, *, actor: str = VISITOR, key: Key | None = None) -> bool:
+        """Cancel a talk that lies ahead; its time can be booked by others at once.
+
+        Returns False when it already was cancelled or is over. Raises `NotFound`.
+        """
+
+        def work(session: Session) -> bool:
+            now = self._house.clock.now()
+            booking = _locked(session, booking_id)
+            state = after(booking.state, Deed.CANCEL) if booking.end_at > now else None
+            earlier = claim(session, key, state or "", now)
+            if earlier is not None or state is None:
+                return bool(earlier)
+            booking.state, booking.cancelled_at, booking.holder = state, now, None
+            session.flush()
+            repository.vacate(session, [booking_id])
+            audit.record(session, now, Tag.BOOKING_CANCELLED, booking_id, actor=actor)
+            notices.tell(session, self._house, repository.colleague(session, booking.therapist_id), booking_id, now)
+            return True
+
+        return await self._db.write(work)
+
+    async def _to_another_time(
+        self,
+        deed: Deed,
+        booking_id: str,
+        slot: str,
+        key: Key | None,
+        allowed: Callable[[Session], None],
+        *,
+        actor: str = VISITOR,
+    ) -> Changed:
+        start = _start(slot)
+
+        def work(session: Session) -> Changed:
+            now = self._house.clock.now()
+            allowed(session)
+            booking = _locked(session, booking_id)
+            if claim(session, key, booking_id, now) is not None:
+                return _changed(session, booking)
+            state = after(booking.state, deed)
+            over = deed is Deed.MOVE and booking.end_at <= now
+            if state is None or over or booking.confirmed_at is None:
+                raise Conflict
+            if state == booking.state and booking.start_at == start:
+                return _changed(session, booking)
+            before = booking.therapist_id
+            place = self._place(session, booking, start, now)
+            self._take(session, booking, place)
+            booking.state, booking.start_at, booking.end_at = state, start, place.end
+            booking.therapist_id, booking.cancelled_at = place.therapist, None
+            if deed is Deed.REBOOK:
+                booking.holder = f"code:{booking.receipt}"
+            session.flush()
+            audit.record(session, now, _TAGS[deed], booking_id, actor=actor)
+            for each in dict.fromkeys((before, place.therapist)):
+                notices.tell(session, self._house, repository.colleague(session, each), booking_id, now)
+            return _changed(session, booking)
+
+        return await contend(self._db, work)
+
+    def _place(self, session: Session, booking: Booking, start: datetime, now: datetime) -> Place:
+        """The same therapist if they are free then, else whoever is. Raises `Taken` or `InvalidField`."""
+        schedule = self._offering.check_start(session, start, booking.channel, now)
+        try:
+            return self._offering.choose(
+                session, schedule, start, booking.channel, now, among={booking.therapist_id}, moving=booking.id
+            )
+        except Taken:
+            return self._offering.choose(session, schedule, start, booking.channel, now, moving=booking.id)
+
+    def _take(self, session: Session, booking: Booking, place: Place) -> None:
+        """Own the cells of ``place`` and no others."""
+        own = set(repository.cells_of(session, booking.id)) if place.therapist == booking.therapist_id else set()
+        repository.occupy(session, booking.id, place.therapist, set(place.cells) - own)
+        repository.keep_only(session, booking.id, place.therapist, place.cells)
+
+    def _colleague_for(self, session: Session, booking: Booking, to: str | None, now: datetime) -> str:
+        """Who takes over at the same time. Raises `Taken` and `InvalidField`."""
+        schedule = repository.schedule_of(session, to_local(booking.start_at).date())
+        own = repository.cells_of(session, booking.id)
+        state = repository.occupied(session, min(own), max(own) + 1, now)
+        if to is not None:
+            colleague = repository.working(session, to)
+            if colleague is None:
+                raise InvalidField("no_such_therapist", "therapist")
+            if booking.channel is not None and booking.channel not in colleague.channels:
+                raise InvalidField("channel_unavailable", "therapist")
+            candidates = [to]
+        else:
+            duty = rules.on_duty(booking.start_at, booking.end_at, schedule.able(booking.channel))
+            candidates = [each for each in duty if each != booking.therapist_id]
+        free = [each for each in candidates if not state.busy.get(each)]
+        if not free:
+            raise Taken
+        chosen = rules.least_loaded(free, schedule.talks, random.random)
+        if state.expired.get(chosen):
+            drop_expired(session, state.expired[chosen], now)
+        return chosen
+
+
+def _check_readable(session: Session, staff: StaffMember, booking_id: str) -> None:
+    if booking_id not in repository.readable_of(session, staff, [booking_id]):
+        raise NotFound
+
+
+def _locked(session: Session, booking_id: str) -> Booking:
+    booking = repository.row(session, booking_id)
+    if booking is None:
+        raise NotFound
+    return booking
+
+
+def _changed(session: Session, booking: Booking) -> Changed:
+    therapist = repository.colleague(session, booking.therapist_id)
+    return Changed(
+        booking.id, booking.start_at, booking.end_at, booking.channel or "", therapist.first_name, booking.state
+    )
+
+
+def _start(slot: str) -> datetime:
+    try:
+        return rules.read_slot(slot)[0]
+    except ValueError:
+        raise InvalidField("no_such_time", "slot") from None
