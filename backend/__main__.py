@@ -152,6 +152,27 @@ def staff_leave(arguments: argparse.Namespace) -> None:
             raise SystemExit(f"Nobody has the login {arguments.login}.")
 
 
+def audit_verify(arguments: argparse.Namespace) -> None:
+    """Check the audit log from its first row and print its head; exit code 1 and the first broken row if it is broken."""
+    from backend.core.audit_chain import AuditChain, chain_key
+
+    settings = load_settings()
+    anchor = _anchor(arguments.anchor) if arguments.anchor else None
+    with _database(settings) as database:
+        chain = AuditChain(database, SystemClock(), chain_key(settings.code_pepper))
+        verdict = database.read_now(lambda session: chain.verify(session, anchor))
+    print(f"{verdict.rows} rows sealed, {verdict.waiting} waiting; head {verdict.head}")
+    if verdict.broken is not None:
+        raise SystemExit(f"BROKEN: {verdict.broken.kind} {verdict.broken.id}")
+
+
+def _anchor(text: str) -> tuple[int, str]:
+    number, _, digest = text.partition(":")
+    if not number.isdigit() or not digest:
+        raise SystemExit("--anchor takes a head as audit-verify prints it, number:digest.")
+    return int(number), digest
+
+
 def _span(text: str) -> WorkingSpan:
     found = _HOURS.fullmatch(text)
     days = found["days"].split(",") if found else []
@@ -205,12 +226,16 @@ def _parser() -> argparse.ArgumentParser:
         ("seed", seed),
         ("staff-add", staff_add),
         ("staff-leave", staff_leave),
+        ("audit-verify", audit_verify),
     ):
         summary = (command.__doc__ or "").splitlines()[0]
         commands.add_parser(name, help=summary, description=summary).set_defaults(command=command)
     choices = commands.choices
     choices["revise"].add_argument("message", help="what changed, in a few words")
     choices["staff-leave"].add_argument("login")
+    choices["audit-verify"].add_argument(
+        "--anchor", help="a head printed earlier and kept elsewhere: must still be there"
+    )
     add = choices["staff-add"]
     add.add_argument("login", help="letters, digits, dots and hyphens")
     add.add_argument("first_name", help="shown to those who book")

@@ -17,12 +17,14 @@ from sanic_ext import Extend
 from backend.alerts.service import AlertDesk
 from backend.booking import views as booking_views
 from backend.booking.service import BookingDesk
+from backend.cases.service import CaseDesk
 from backend.chat import pages as chat_pages
 from backend.chat import setup as chat_setup
 from backend.concerns import views as concerns_views
 from backend.concerns.service import ConcernDesk
 from backend.config import Settings
 from backend.core import idempotency
+from backend.core.audit_chain import AuditChain, chain_key
 from backend.core.clock import Clock, SystemClock
 from backend.core.codes import Codebook, CodeBrake
 from backend.core.content import Phrases
@@ -51,6 +53,8 @@ MAX_BODY = 512 * 1024
 """Bytes; the longest story in the widest characters, escaped as JSON, fits."""
 OUTBOX_SECONDS = 2.0
 HOUSEKEEPING_SECONDS = 60.0
+SEAL_SECONDS = 1.0
+PATROL_SECONDS = 10.0
 
 
 def build_house(settings: Settings, *, clock: Clock | None = None, database: Database | None = None) -> House:
@@ -140,12 +144,16 @@ def _register_features(app: Sanic, house: House) -> None:
     demo.setup(app)
     alerts = AlertDesk(house)
     shell = staff_views.setup(app, house, booking, concerns, learning, alerts)
+    app.ctx.cases = CaseDesk(house)
     shell.open(app)
     every(app, "holds", HOUSEKEEPING_SECONDS, booking.release_expired)
     every(app, "purge", HOUSEKEEPING_SECONDS, booking.purge)
     every(app, "alerts", HOUSEKEEPING_SECONDS, alerts.purge)
     every(app, "misunderstood", HOUSEKEEPING_SECONDS, learning.purge)
     every(app, "codes", HOUSEKEEPING_SECONDS, returning.forget)
+    chain = AuditChain(house.db, house.clock, chain_key(house.settings.code_pepper))
+    every(app, "audit seal", SEAL_SECONDS, chain.seal)
+    every(app, "audit check", PATROL_SECONDS, chain.patrol)
 
     async def forget_keys() -> None:
         await house.db.write(lambda session: idempotency.forget(session, house.clock.now()))

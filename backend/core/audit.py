@@ -1,7 +1,12 @@
-"""Who did what, when: a row in the same transaction as the deed, with no content in it."""
+"""Who did what, when and why: a row in the same transaction as the deed, with no content in it.
+
+Rows are written once and never changed; `backend.core.audit_chain` seals them so that a
+change made past the application shows.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -9,6 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from backend.core.db import Base, Instant
+from backend.core.people import StaffMember
+from backend.core.vault import Vault
 
 
 class Tag(StrEnum):
@@ -44,26 +51,96 @@ class Tag(StrEnum):
     STAFF_LOGIN_FAILED = "staff:session:refused"
     STAFF_LOGOUT = "staff:session:ended"
     STAFF_ADDED = "system:staff:added"
+    STAFF_CHANGED = "staff:staff:changed"
+    STAFF_NEW_LOGIN = "staff:staff:new-login"
+    STAFF_OFF_DUTY = "staff:duty:off"
+    STAFF_ON_DUTY = "staff:duty:on"
+    ACCESS_WITHHELD = "staff:access:withheld"
+    ACCESS_LIFTED = "staff:access:lifted"
+    ACCESS_OPENED = "staff:access:opened"
+    LOG_READ = "staff:log:read"
+    CASE_OPENED = "staff:case:opened"
+    CASE_READ = "staff:case:read"
 
 
 class AuditEvent(Base):
-    """One deed. ``actor`` is a staff id, ``visitor`` or ``system``; ``detail`` holds rule ids and codes, never words."""
+    """One deed. ``actor`` is a staff id, ``visitor`` or ``system``; ``detail`` holds rule ids and codes, never words.
+
+    ``actor_unit`` and ``actor_roles`` (separated by blanks) are what the person had at the time, and empty
+    for others. ``reason`` is what they wrote when a reason was asked for, sealed with ``reason_key`` for
+    ``audit_event.reason:<subject>``.
+    """
 
     __tablename__ = "audit_event"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(Instant, index=True)
     actor: Mapped[str]
+    actor_unit: Mapped[str] = mapped_column(default="", server_default="")
+    actor_roles: Mapped[str] = mapped_column(default="", server_default="")
     tag: Mapped[str]
     subject: Mapped[str] = mapped_column(index=True)
     detail: Mapped[str]
+    reason_key: Mapped[bytes | None]
+    reason: Mapped[bytes | None]
+
+    __table_args__ = (sa.Index(None, "actor", "id"), sa.Index(None, "actor_unit", "id"))
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A written reason, sealed for one subject's audit row."""
+
+    key: bytes
+    sealed: bytes
+
+
+def seal_reason(vault: Vault, subject: str, text: str) -> Reason:
+    """Seal ``text`` for a row about ``subject``. Staff's reasons quote what people have told."""
+    key = vault.new_key()
+    return Reason(key, vault.seal(key, f"audit_event.reason:{subject}", text))
+
+
+def open_reason(vault: Vault, subject: str, key: bytes | None, sealed: bytes | None) -> str:
+    """The reason of a row, or an empty string where none was written. Raises `backend.core.vault.SealBroken`."""
+    if key is None or sealed is None:
+        return ""
+    return vault.open(key, f"audit_event.reason:{subject}", sealed)
 
 
 # Written with every deed, so it goes past the unit of work, which costs several times the insert itself.
 _INSERT = sa.insert(AuditEvent)
+_ROLES = StaffMember.role + sa.case((StaffMember.also == "", ""), else_=" " + StaffMember.also)
+_WHO = sa.bindparam("who", type_=sa.String)
 
 
-def record(session: Session, at: datetime, tag: Tag, subject: str, *, actor: str = "visitor", detail: str = "") -> None:
-    """Add an audit row to the caller's transaction."""
-    row = {"at": at, "actor": actor, "tag": tag.value, "subject": subject, "detail": detail}
-    session.connection().execute(_INSERT, row)
+def _of_actor(column: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
+    found = sa.select(column).where(StaffMember.id == _WHO).scalar_subquery()
+    return sa.func.coalesce(found, "")
+
+
+# Looked up by the database itself, so that no caller can forget whose unit it was.
+_INSERT_BY_STAFF = sa.insert(AuditEvent).values(
+    actor_unit=_of_actor(StaffMember.unit.expression), actor_roles=_of_actor(_ROLES)
+)
+_NOBODY = ("visitor", "system")
+
+
+def record(
+    session: Session,
+    at: datetime,
+    tag: Tag,
+    subject: str,
+    *,
+    actor: str = "visitor",
+    detail: str = "",
+    reason: Reason | None = None,
+) -> None:
+    """Add an audit row to the caller's transaction; the unit and roles of a staff ``actor`` are added to it."""
+    row: dict[str, object] = {"at": at, "actor": actor, "tag": tag.value, "subject": subject, "detail": detail}
+    if reason is not None:
+        row |= {"reason_key": reason.key, "reason": reason.sealed}
+    if actor in _NOBODY:
+        session.connection().execute(_INSERT, row)
+    else:
+        session.connection().execute(_INSERT_BY_STAFF, row | {"who": actor})

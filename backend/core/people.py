@@ -50,6 +50,11 @@ class StaffMember(Base):
         return not {self.role, *self.also.split()}.isdisjoint(roles)
 
     @property
+    def handles_cases(self) -> bool:
+        """Whether the person works with people's matters at all; administrators and editors do not."""
+        return self.has(Role.THERAPIST, Role.CASE_WORKER, Role.COORDINATOR, Role.MANAGER, Role.ON_CALL)
+
+    @property
     def is_manager(self) -> bool:
         """Whether the person leads a unit."""
         return self.has(Role.MANAGER)

@@ -1,0 +1,93 @@
+"""Who is at work: absences of staff, and the rule that nobody who is away is given anything new.
+
+An absence counts from ``from_at`` until ``until_at``, or until somebody says that the person is
+back. Giving somebody work and noting them as absent both lock the person's row first, so that
+the two cannot pass each other (`hold_on_duty`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from backend.core import audit
+from backend.core.audit import Tag
+from backend.core.db import Base, Instant
+from backend.core.people import StaffMember
+from backend.core.vault import new_id
+
+
+class Away(StrEnum):
+    """Why somebody is away, as far as colleagues need to know."""
+
+    SICK = "sick"
+    LEAVE = "leave"
+    OTHER = "other"
+
+
+class StaffAbsence(Base):
+    """One stretch of time in which somebody is not at work; open-ended while ``until_at`` is null."""
+
+    __tablename__ = "staff_absence"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    staff_id: Mapped[str] = mapped_column(sa.ForeignKey("staff_member.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    from_at: Mapped[datetime] = mapped_column(Instant)
+    until_at: Mapped[datetime | None] = mapped_column(Instant)
+    by: Mapped[str]
+
+    __table_args__ = (sa.Index(None, "staff_id", "until_at"),)
+
+
+def off_duty(column: Any, now: datetime) -> sa.ColumnElement[bool]:
+    """A condition for ``WHERE``: the member of staff whose id is in ``column`` is away at ``now``."""
+    return sa.exists().where(StaffAbsence.staff_id == column, _during(now))
+
+
+def hold_on_duty(session: Session, staff_id: str, now: datetime) -> StaffMember | None:
+    """The person if they are employed and at work, locked until the transaction ends; else None."""
+    member = session.scalar(sa.select(StaffMember).where(StaffMember.id == staff_id).with_for_update(key_share=True))
+    if member is None or not member.active:
+        return None
+    # Asked after the lock is held, and not in the same query: a lock that was waited for shows
+    # PostgreSQL's newest version of the locked row alone, not of the others that were read with it.
+    away = session.scalar(sa.select(StaffAbsence.id).where(StaffAbsence.staff_id == staff_id, _during(now)).limit(1))
+    return member if away is None else None
+
+
+def go_off(
+    session: Session, now: datetime, staff_id: str, kind: Away, until: datetime | None, *, by: StaffMember
+) -> None:
+    """Note somebody as away from ``now``; an absence that is going on is replaced."""
+    session.scalar(sa.select(StaffMember.id).where(StaffMember.id == staff_id).with_for_update(key_share=True))
+    _end(session, staff_id, now)
+    session.add(StaffAbsence(id=new_id(), staff_id=staff_id, kind=kind.value, from_at=now, until_at=until, by=by.id))
+    session.flush()
+    audit.record(session, now, Tag.STAFF_OFF_DUTY, staff_id, actor=by.id, detail=kind.value)
+
+
+def come_back(session: Session, now: datetime, staff_id: str, *, by: StaffMember) -> None:
+    """Somebody is at work again; nothing happens to who was."""
+    if _end(session, staff_id, now):
+        audit.record(session, now, Tag.STAFF_ON_DUTY, staff_id, actor=by.id)
+
+
+def absences(session: Session, now: datetime) -> dict[str, StaffAbsence]:
+    """Who is away at ``now``, by staff id."""
+    return {row.staff_id: row for row in session.scalars(sa.select(StaffAbsence).where(_during(now)))}
+
+
+def _during(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(StaffAbsence.from_at <= now, sa.or_(StaffAbsence.until_at.is_(None), StaffAbsence.until_at > now))
+
+
+def _end(session: Session, staff_id: str, now: datetime) -> bool:
+    ended = session.execute(
+        sa.update(StaffAbsence).where(StaffAbsence.staff_id == staff_id, _during(now)).values(until_at=now)
+    )
+    return bool(ended.rowcount)  # type: ignore[attr-defined]
