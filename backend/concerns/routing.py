@@ -1,8 +1,9 @@
-"""``routing.yml`` read and checked: a mistake stops the start and names the file and the rule."""
+"""``routing.yml`` read and checked: a mistake stops the start and names file, line and rule."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,12 +11,20 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from backend.concerns.rules import PROTECTION_CHECK, Rule, Ruleset
-from backend.core.content import ContentError, read_yaml
+from backend.core.content import LANGUAGES
+from backend.core.house import House
+from backend.core.marked import Marked
 from backend.core.municipality import Strict
-from backend.core.reader import Band, Who
+from backend.core.reader import Band, Reader, Who
+
+FILE = "routing.yml"
 
 _AtLeastOne = msgspec.Meta(min_length=1)
 _Category = Annotated[str, msgspec.Meta(pattern=r"^D(0[1-9]|1[0-9]|2[01])$")]
+_Need = Literal[
+    "violence", "own_use", "pregnancy", "placed", "money", "housing", "custody", "disability", "mental_illness",
+    "staff_fault",
+]  # fmt: skip
 
 
 class _When(Strict, frozen=True):
@@ -25,6 +34,11 @@ class _When(Strict, frozen=True):
     band: Annotated[list[Band], _AtLeastOne] | None = None
     danger: Annotated[list[Literal["A0", "A1", "A2"]], _AtLeastOne] | None = None
     category: Annotated[list[_Category], _AtLeastOne] | None = None
+    source: Annotated[list[Literal["self", "private", "mandated", "consult"]], _AtLeastOne] | None = None
+    need: Annotated[list[_Need], _AtLeastOne] | None = None
+    only_need: Annotated[list[_Need], _AtLeastOne] | None = None
+    area: Annotated[list[str], _AtLeastOne] | None = None
+    lang: Annotated[list[str], _AtLeastOne] | None = None
 
 
 class _Rule(Strict, frozen=True):
@@ -43,36 +57,68 @@ class _File(Strict, frozen=True):
     rules: Annotated[list[Any], _AtLeastOne]
 
 
-def load_routing(directory: Path, units: Collection[str]) -> Ruleset:
-    """Read ``routing.yml`` for a municipality with these unit ids; raises `ContentError`."""
-    path = directory / "routing.yml"
-    try:
-        file = msgspec.convert(read_yaml(path), _File)
-    except msgspec.ValidationError as error:
-        raise ContentError(f"{path}: {error}") from None
-    rules = [_load_rule(path, number, raw, units) for number, raw in enumerate(file.rules, 1)]
-    for number, rule in enumerate(rules, 1):
-        if rule.id in {earlier.id for earlier in rules[: number - 1]}:
-            raise ContentError(f"{path}: rule {rule.id}: the id is used twice")
-        last = number == len(rules)
-        if not rule.when and not last:
-            raise ContentError(f"{path}: rule {rule.id}: without a condition it hides the rules after it")
-        if rule.when and last:
-            raise ContentError(f"{path}: rule {rule.id}: the last rule must take everything (when: {{}})")
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What a rules file may point at: ids of units and areas, codes of languages."""
+
+    units: Collection[str]
+    areas: Collection[str] = ()
+    languages: Collection[str] = LANGUAGES
+
+    @classmethod
+    def of(cls, house: House) -> Places:
+        """Those of one municipality."""
+        return cls(
+            {unit.id for unit in house.municipality.units},
+            {area.id for area in house.municipality.areas},
+            {*LANGUAGES, *(code for code, _ in house.tongues.choices(Reader()))},
+        )
+
+
+def load_routing(directory: Path, places: Places) -> Ruleset:
+    """Read ``routing.yml`` in ``directory``; raises `ContentError` with file, line and rule."""
+    return _checked(Marked.read(directory / FILE), places)
+
+
+def parse_routing(text: str, places: Places, name: str = FILE) -> Ruleset:
+    """The rules in ``text``, for a dry run of a file that is not in force; raises as `load_routing`."""
+    return _checked(Marked(text, name), places)
+
+
+def _checked(marked: Marked, places: Places) -> Ruleset:
+    file = marked.convert(_File)
+    rules: list[Rule] = []
+    for index, raw in enumerate(file.rules):
+        rule = _rule(marked, index, raw, places)
+        _check_place(marked, index, rule, rules, last=index == len(file.rules) - 1)
+        rules.append(rule)
     return Ruleset(file.version, rules)
 
 
-def _load_rule(path: Path, number: int, raw: Any, units: Collection[str]) -> Rule:
-    name = raw.get("id", f"number {number}") if isinstance(raw, dict) else f"number {number}"
-    try:
-        rule = msgspec.convert(raw, _Rule)
-    except msgspec.ValidationError as error:
-        raise ContentError(f"{path}: rule {name}: {error}") from None
-    for unit in (rule.unit, *rule.also_tell):
-        if unit not in units:
-            raise ContentError(f"{path}: rule {name}: {unit} is no unit of the municipality")
+def _rule(marked: Marked, index: int, raw: Any, places: Places) -> Rule:
+    name = raw.get("id") if isinstance(raw, dict) else None
+    who = f"rule {name or f'number {index + 1}'}: "
+
+    def refuse(what: str, *path: str | int) -> None:
+        raise marked.complaint(who + what, "rules", index, *path)
+
+    rule = marked.convert(_Rule, "rules", index, who=who)
+    if rule.unit not in places.units:
+        refuse(f"{rule.unit} is no unit of the municipality", "unit")
+    for number, unit in enumerate(rule.also_tell):
+        if unit not in places.units:
+            refuse(f"{unit} is no unit of the municipality", "also_tell", number)
+        if unit == rule.unit:
+            refuse(f"{unit} reads it already", "also_tell", number)
     if PROTECTION_CHECK not in rule.clocks:
-        raise ContentError(f"{path}: rule {name}: every concern gets a protection check ({PROTECTION_CHECK})")
+        refuse(f"every concern gets a protection check ({PROTECTION_CHECK})", "clocks")
+    for field, allowed, what in (
+        ("area", places.areas, "is no area of the municipality"),
+        ("lang", places.languages, "is no language of interpreters.yml"),
+    ):
+        for number, value in enumerate(getattr(rule.when, field) or ()):
+            if value not in allowed:
+                refuse(f"{value} {what}", "when", field, number)
     when = {field: frozenset(values) for field, values in msgspec.structs.asdict(rule.when).items() if values}
     return Rule(
         id=rule.id,
@@ -83,3 +129,18 @@ def _load_rule(path: Path, number: int, raw: Any, units: Collection[str]) -> Rul
         clocks=frozenset(rule.clocks),
         reason=rule.reason,
     )
+
+
+def _check_place(marked: Marked, index: int, rule: Rule, earlier: list[Rule], *, last: bool) -> None:
+    def refuse(what: str, field: str) -> None:
+        raise marked.complaint(f"rule {rule.id}: {what}", "rules", index, field)
+
+    for other in earlier:
+        if other.id == rule.id:
+            refuse("the id is used twice", "id")
+        if rule.when and other.hides(rule):
+            refuse(f"never decides: {other.id} before it takes everything that it fits", "when")
+    if not rule.when and not last:
+        refuse("without a condition it hides the rules after it", "when")
+    if rule.when and last:
+        refuse("the last rule must take everything (when: {})", "when")

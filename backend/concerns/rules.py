@@ -12,14 +12,45 @@ from datetime import date, datetime, time, timedelta
 
 PROTECTION_CHECK = "T1"
 DECISION = "T2"
+FEEDBACK = "T4"
 DECISION_DAYS = 14
-SOURCES = {PROTECTION_CHECK: "SoL 20:1", DECISION: "SoL 20:2"}
+FEEDBACK_DAYS = 7
+SOURCES = {PROTECTION_CHECK: "SoL 20:1", DECISION: "SoL 20:2", FEEDBACK: "SoL 19:6"}
 """The law behind each clock: socialtjänstlagen (2025:400), chapter and section."""
+
+NEEDS = (
+    "violence",
+    "own_use",
+    "pregnancy",
+    "placed",
+    "money",
+    "housing",
+    "custody",
+    "disability",
+    "mental_illness",
+    "staff_fault",
+)
+"""What somebody can say that help is needed with, in the order of the forms (domain.md 2.3)."""
+TOLD_BY = ("self", "private", "mandated", "consult")
+"""Who tells: the person themself (the writing page, the chat), somebody else, a professional with the
+duty to report (SoL 19:1), a professional who asks for advice without naming anybody."""
+
+VIOLENT = frozenset({"D01", "D02", "D03", "D09", "D10", "D13"})
+"""Dangers after which an investigation is opened without delay if a child has met them, over or not (HSLF-FS 2022:39)."""
+
+CHECK_OUTCOMES = ("safe", "protect_now", "investigate_now")
+DECISION_OUTCOMES = ("open", "not_open", "already_open")
+
+_NO_VALUES: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known when a concern arrives. None never matches a condition."""
+    """What is known when a concern arrives. None never matches a condition.
+
+    ``lang`` is the language of a wished interpreter, else the one it is written in;
+    ``need`` holds those of `NEEDS` that were told.
+    """
 
     about: str | None
     now: str | None
@@ -27,6 +58,18 @@ class Facts:
     band: str | None
     danger: str | None
     category: str | None
+    source: str | None = None
+    need: frozenset[str] = frozenset()
+    area: str | None = None
+    lang: str | None = None
+
+    def meets(self, field: str, values: frozenset[str]) -> bool:
+        """Whether one condition holds. ``need``: any of the values was told; ``only_need``: nothing but them was."""
+        if field == "need":
+            return not self.need.isdisjoint(values)
+        if field == "only_need":
+            return bool(self.need) and self.need <= values
+        return getattr(self, field) in values
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +99,14 @@ class Rule:
 
     def matches(self, facts: Facts) -> bool:
         """Whether every condition holds."""
-        return all(getattr(facts, field) in values for field, values in self.when.items())
+        return all(facts.meets(field, values) for field, values in self.when.items())
+
+    def hides(self, later: Rule) -> bool:
+        """Whether whatever ``later`` fits is taken by this one already, so that ``later`` never decides."""
+        return all(
+            any(later.when.get(name, _NO_VALUES) and later.when[name] <= values for name in _implied_by(field))
+            for field, values in self.when.items()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +119,44 @@ class Ruleset:
     def decide(self, facts: Facts) -> Rule:
         """The first rule whose every condition holds."""
         return next(rule for rule in self.rules if rule.matches(facts))
+
+
+def _implied_by(field: str) -> tuple[str, ...]:
+    # Nothing but housing was told: then housing was told.
+    return ("need", "only_need") if field == "need" else (field,)
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Where the legal time limits of one concern stand: when each is due and whether it has been met."""
+
+    protection_due: date
+    checked: bool
+    decision_due: date | None
+    decided: bool
+    feedback_due: date | None
+    fed_back: bool
+
+    def next(self) -> tuple[str, date] | None:
+        """The limit that is to be met next and its last day; None when nothing is left to do."""
+        if not self.checked:
+            return PROTECTION_CHECK, self.protection_due
+        if self.decision_due is not None and not self.decided:
+            return DECISION, self.decision_due
+        if self.feedback_due is not None and not self.fed_back:
+            return FEEDBACK, self.feedback_due
+        return None
+
+
+def without_delay(category: str | None, needs: frozenset[str]) -> bool:
+    """Whether what was told speaks of violence, so that an investigation is to be opened without delay
+    if a child has met it (HSLF-FS 2022:39). The word stands on the page; a person decides."""
+    return category in VIOLENT or "violence" in needs
+
+
+def feedback_due(decided: date | None, asked: date) -> date:
+    """When a mandated reporter is to be told (SoL 19:6): one week after the decision, at once if asked later."""
+    return decided + timedelta(days=FEEDBACK_DAYS) if decided is not None and asked <= decided else asked
 
 
 def protection_due(received: datetime, closes: time) -> date:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -16,11 +16,12 @@ from sqlalchemy.orm import Session
 
 from backend.alerts import service as alerts
 from backend.alerts.service import AlertDesk
-from backend.concerns import repository, rules
+from backend.concerns import live, repository, rules
+from backend.concerns.reports import Report, checked_report
 from backend.concerns.repository import AT_MOST
-from backend.concerns.routing import load_routing
+from backend.concerns.routing import Places, load_routing
 from backend.concerns.rules import Deed
-from backend.concerns.tables import Concern, ConcernAnswer, State
+from backend.concerns.tables import Concern, ConcernAnswer, ConcernReport, State
 from backend.core import audit, codes, outbox
 from backend.core.audit import Tag
 from backend.core.clock import to_local
@@ -60,7 +61,9 @@ class Intake:
     ``words`` are the parts in their own words and order. ``about``, ``now`` and ``reach``
     take the values of `ABOUT`, `HAPPENING` and `REACH`; ``phone`` is a number as typed and
     only kept for ``reach`` "phone"; ``safe`` answers `SAFE_ANSWERS` and `SAFE_TEXTS`.
-    ``interpreter`` is a language's code in ``interpreters.yml``.
+    ``interpreter`` is a language's code in ``interpreters.yml``, ``area`` an area's id in the
+    municipality's file, ``needs`` are values of `rules.NEEDS` and ``source`` is one of `rules.TOLD_BY`;
+    ``report`` comes with every ``source`` but "self".
     ``form_key`` makes a second send give the first one's receipt; it is compared within
     ``chat_id``.
     """
@@ -78,6 +81,10 @@ class Intake:
     chat_id: str | None = None
     form_key: str | None = None
     interpreter: str | None = None
+    source: str = "self"
+    needs: Collection[str] = ()
+    area: str | None = None
+    report: Report | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,7 @@ class Received:
     """A stored concern. ``words`` is its return code, or None when the person has already said it is saved."""
 
     concern_id: str
+    unit: str
     unit_name: str
     receipt: str
     words: str | None
@@ -234,7 +242,7 @@ class ConcernDesk:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._rules = load_routing(house.settings.content_dir, {unit.id for unit in house.municipality.units})
+        self._rules = load_routing(house.settings.content_dir, Places.of(house))
         self._days = ClosedDays(house.municipality)
         self._alerts = AlertDesk(house)
         self._code_lasts = timedelta(hours=house.municipality.retention.code_hours)
@@ -244,7 +252,8 @@ class ConcernDesk:
 
         The same key with the same content gives the first receipt again. Raises
         `KeyReused` for the same key with other content, `EmptyText`, `TextTooLong`,
-        and `InvalidField` naming ``about``, ``now``, ``reach``, ``phone`` or a safe-contact answer.
+        and `InvalidField` naming ``about``, ``now``, ``reach``, ``phone``, ``needs``, ``area``, a
+        safe-contact answer or a field of the report.
         """
         prepared = self.prepare(intake)
         code = await self._house.codes.new()
@@ -253,14 +262,18 @@ class ConcernDesk:
             return self.sent_before(session, prepared) or self.take_in(session, prepared, code)
 
         try:
-            return await self._house.db.write(take)
+            received = await self._house.db.write(take)
         except IntegrityError:
             # Two sends with one key ran at once and the other was first; its row is there now.
-            return await self._house.db.write(take)
+            received = await self._house.db.write(take)
+        live.changed(self._house, received.unit, received.concern_id)
+        return received
 
     def prepare(self, intake: Intake) -> Prepared:
         """Check an intake for `take_in`. Raises as `receive`."""
         checked = _checked(intake)
+        if intake.area is not None and intake.area not in {area.id for area in self._house.municipality.areas}:
+            raise InvalidField("invalid", "area")
         if intake.interpreter is not None and not self._house.tongues.interpreted(intake.interpreter):
             raise InvalidField("invalid", "interpreter")
         key, body = self._digests(checked)
@@ -366,7 +379,9 @@ class ConcernDesk:
         if not hmac.compare_digest(earlier.body_digest, prepared.body):
             raise KeyReused
         words = codes.unsaved_words(session, self._house.vault, earlier.receipt)
-        return Received(earlier.id, self._unit_name(earlier.unit), earlier.receipt, words, earlier.story_id)
+        return Received(
+            earlier.id, earlier.unit, self._unit_name(earlier.unit), earlier.receipt, words, earlier.story_id
+        )
 
     def take_in(self, session: Session, prepared: Prepared, way: NewCode | Told) -> Received:
         """Store a concern in the caller's transaction, with decision, clocks, audit row, notice and alert.
@@ -378,6 +393,8 @@ class ConcernDesk:
         concern = self._new_concern(prepared, told)
         session.add(concern)
         session.flush()
+        if prepared.intake.report is not None:
+            session.add(self._new_report(concern.id, prepared.intake.report, concern.received_at))
         now = concern.received_at
         if isinstance(way, NewCode):
             codes.issue(session, self._house.vault, way, concern.receipt, "concern", concern.id, now)
@@ -385,7 +402,9 @@ class ConcernDesk:
         self._notify(session, concern)
         self._ring(session, concern, concern.danger_level, concern.danger_category)
         words = way.words if isinstance(way, NewCode) else None
-        return Received(concern.id, self._unit_name(concern.unit), concern.receipt, words, concern.story_id)
+        return Received(
+            concern.id, concern.unit, self._unit_name(concern.unit), concern.receipt, words, concern.story_id
+        )
 
     def told_more(self, session: Session, story_id: str, danger: tuple[str, str] | None) -> None:
         """The story has got more words: tell the unit that has its concern, in the caller's transaction.
@@ -394,7 +413,7 @@ class ConcernDesk:
         """
         level, category = danger or (None, None)
         for concern in repository.of_story(session, story_id):
-            now = self._house.clock.now()
+            now = concern.changed_at = self._house.clock.now()
             audit.record(session, now, Tag.CONCERN_TOLD_MORE, concern.id)
             self._notify(session, concern)
             self._ring(session, concern, level, category)
@@ -414,6 +433,7 @@ class ConcernDesk:
         vault, concern_id, data_key = self._house.vault, new_id(), self._house.vault.new_key()
         now = self._house.clock.now()
         local = to_local(now)
+        protection_due = rules.protection_due(local, _closing_time(self._house.municipality, local.date()))
 
         def seal(column: str, text: str | None) -> bytes | None:
             return None if text is None else vault.seal(data_key, f"concern.{column}:{concern_id}", text)
@@ -448,8 +468,34 @@ class ConcernDesk:
             body_digest=prepared.body,
             receipt=told.receipt if told else new_id(),
             received_at=now,
-            protection_due=rules.protection_due(local, _closing_time(self._house.municipality, local.date())),
+            protection_due=protection_due,
             decision_due=rules.decision_due(local) if rules.DECISION in rule.clocks else None,
+            source=intake.source,
+            needs=" ".join(need for need in rules.NEEDS if need in intake.needs),
+            area=intake.area,
+            next_clock=rules.PROTECTION_CHECK,
+            next_due=protection_due,
+            changed_at=now,
+        )
+
+    def _new_report(self, concern_id: str, report: Report, now: datetime) -> ConcernReport:
+        vault = self._house.vault
+        data_key = vault.new_key()
+
+        def seal(column: str, said: Mapping[str, str]) -> bytes | None:
+            if not said:
+                return None
+            return vault.seal(data_key, f"concern_report.{column}:{concern_id}", json.dumps(said, ensure_ascii=False))
+
+        return ConcernReport(
+            concern_id=concern_id,
+            anonymous=not report.reporter,
+            feedback_wanted=report.feedback,
+            feedback_asked_at=now if report.feedback else None,
+            entered_by=report.entered_by,
+            data_key=data_key,
+            reporter=seal("reporter", report.reporter),
+            child=seal("child", report.child),
         )
 
     def _notify(self, session: Session, concern: Concern) -> None:
@@ -555,7 +601,11 @@ class ConcernDesk:
             return hmac.new(self._house.settings.code_pepper, text.encode(), "sha256").hexdigest()
 
         said = [list(intake.words), intake.about, intake.now, intake.reach, intake.phone, intake.safe]
-        body = keyed("concern-body", *said, *([intake.interpreter] if intake.interpreter else []))
+        # Only what is there is counted, so that a send from before a field was known is still recognised.
+        more: list[Any] = [one for one in (intake.interpreter, sorted(intake.needs), intake.area) if one]
+        if intake.report is not None:
+            more += [intake.source, dict(intake.report.reporter), dict(intake.report.child), intake.report.feedback]
+        body = keyed("concern-body", *said, *more)
         return keyed("concern-key", intake.chat_id, intake.form_key) if intake.form_key else None, body
 
     def _unit_name(self, unit: str) -> str:
@@ -592,6 +642,10 @@ def _facts(intake: Intake) -> rules.Facts:
         band=intake.reader.band,
         danger=intake.danger_level,
         category=intake.danger_category,
+        source=intake.source,
+        need=frozenset(intake.needs),
+        area=intake.area,
+        lang=intake.interpreter or intake.reader.lang,
     )
 
 
@@ -603,6 +657,7 @@ def _checked(intake: Intake) -> Intake:
         words=_clean_words(intake.words),
         phone=parse_phone(intake.phone or "").e164 if by_phone else None,
         safe=_checked_safe(intake.safe or {}) if by_phone else None,
+        report=checked_report(intake.report, intake.source) if intake.report is not None else None,
     )
 
 
@@ -622,6 +677,10 @@ def _check_choices(intake: Intake) -> None:
         raise InvalidField("invalid", "now")
     if intake.reach not in REACH:
         raise InvalidField("invalid", "reach")
+    if not set(intake.needs) <= set(rules.NEEDS):
+        raise InvalidField("invalid", "needs")
+    if intake.source not in rules.TOLD_BY or (intake.source == "self") != (intake.report is None):
+        raise InvalidField("invalid", "source")
 
 
 def _checked_safe(safe: dict[str, str]) -> dict[str, str]:

@@ -75,6 +75,13 @@ class Unit(Strict, frozen=True):
     contact: str
 
 
+class Area(Strict, frozen=True):
+    """A part of the municipality, where units share their work by where people live."""
+
+    id: str
+    name: str
+
+
 class Holidays(Strict, frozen=True):
     """Which days are closed: red days of a country, named eves, local days."""
 
@@ -188,6 +195,7 @@ class Municipality(Strict, frozen=True):
     booking: BookingTerms
     retention: Retention
     on_call: OnCall
+    areas: list[Area] = []
     improvement: bool = False
     demo_staff: list[DemoStaff] = []
     theme: Theme = Theme()

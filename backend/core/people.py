@@ -47,7 +47,7 @@ class StaffMember(Base):
 
     def has(self, *roles: Role) -> bool:
         """Whether the person has any of the roles, as the main one or beside it."""
-        return not {self.role, *self.also.split()}.isdisjoint(roles)
+        return not {self.role, *(self.also or "").split()}.isdisjoint(roles)
 
     @property
     def handles_cases(self) -> bool:
