@@ -11,9 +11,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from backend.concerns.rules import PROTECTION_CHECK, Rule, Ruleset
-from backend.core.content import LANGUAGES
+from backend.core.content import LANGUAGES, ContentError, Located
 from backend.core.house import House
-from backend.core.marked import Marked
 from backend.core.municipality import Strict
 from backend.core.reader import Band, Reader, Who
 
@@ -77,48 +76,48 @@ class Places:
 
 def load_routing(directory: Path, places: Places) -> Ruleset:
     """Read ``routing.yml`` in ``directory``; raises `ContentError` with file, line and rule."""
-    return _checked(Marked.read(directory / FILE), places)
+    return _checked(Located(directory / FILE), places)
 
 
 def parse_routing(text: str, places: Places, name: str = FILE) -> Ruleset:
     """The rules in ``text``, for a dry run of a file that is not in force; raises as `load_routing`."""
-    return _checked(Marked(text, name), places)
+    return _checked(Located(Path(name), text), places)
 
 
-def _checked(marked: Marked, places: Places) -> Ruleset:
-    file = marked.convert(_File)
+def _checked(file: Located, places: Places) -> Ruleset:
+    loaded = file.convert(_File)
     rules: list[Rule] = []
-    for index, raw in enumerate(file.rules):
-        rule = _rule(marked, index, raw, places)
-        _check_place(marked, index, rule, rules, last=index == len(file.rules) - 1)
+    for index, raw in enumerate(loaded.rules):
+        rule = _rule(file, index, raw, places)
+        _check_place(file, index, rule, rules, last=index == len(loaded.rules) - 1)
         rules.append(rule)
-    return Ruleset(file.version, rules)
+    return Ruleset(loaded.version, rules)
 
 
-def _rule(marked: Marked, index: int, raw: Any, places: Places) -> Rule:
+def _rule(file: Located, index: int, raw: Any, places: Places) -> Rule:
     name = raw.get("id") if isinstance(raw, dict) else None
     who = f"rule {name or f'number {index + 1}'}: "
 
-    def refuse(what: str, *path: str | int) -> None:
-        raise marked.complaint(who + what, "rules", index, *path)
+    def refuse(what: str, *where: str | int) -> ContentError:
+        return file.error(who + what, "rules", index, *where)
 
-    rule = marked.convert(_Rule, "rules", index, who=who)
+    rule = file.convert(_Rule, "rules", index, of=who)
     if rule.unit not in places.units:
-        refuse(f"{rule.unit} is no unit of the municipality", "unit")
+        raise refuse(f"{rule.unit} is no unit of the municipality", "unit")
     for number, unit in enumerate(rule.also_tell):
         if unit not in places.units:
-            refuse(f"{unit} is no unit of the municipality", "also_tell", number)
+            raise refuse(f"{unit} is no unit of the municipality", "also_tell", number)
         if unit == rule.unit:
-            refuse(f"{unit} reads it already", "also_tell", number)
+            raise refuse(f"{unit} reads it already", "also_tell", number)
     if PROTECTION_CHECK not in rule.clocks:
-        refuse(f"every concern gets a protection check ({PROTECTION_CHECK})", "clocks")
+        raise refuse(f"every concern gets a protection check ({PROTECTION_CHECK})", "clocks")
     for field, allowed, what in (
         ("area", places.areas, "is no area of the municipality"),
         ("lang", places.languages, "is no language of interpreters.yml"),
     ):
         for number, value in enumerate(getattr(rule.when, field) or ()):
             if value not in allowed:
-                refuse(f"{value} {what}", "when", field, number)
+                raise refuse(f"{value} {what}", "when", field, number)
     when = {field: frozenset(values) for field, values in msgspec.structs.asdict(rule.when).items() if values}
     return Rule(
         id=rule.id,
@@ -131,16 +130,16 @@ def _rule(marked: Marked, index: int, raw: Any, places: Places) -> Rule:
     )
 
 
-def _check_place(marked: Marked, index: int, rule: Rule, earlier: list[Rule], *, last: bool) -> None:
-    def refuse(what: str, field: str) -> None:
-        raise marked.complaint(f"rule {rule.id}: {what}", "rules", index, field)
+def _check_place(file: Located, index: int, rule: Rule, earlier: list[Rule], *, last: bool) -> None:
+    def refuse(what: str, field: str) -> ContentError:
+        return file.error(f"rule {rule.id}: {what}", "rules", index, field)
 
     for other in earlier:
         if other.id == rule.id:
-            refuse("the id is used twice", "id")
+            raise refuse("the id is used twice", "id")
         if rule.when and other.hides(rule):
-            refuse(f"never decides: {other.id} before it takes everything that it fits", "when")
+            raise refuse(f"never decides: {other.id} before it takes everything that it fits", "when")
     if not rule.when and not last:
-        refuse("without a condition it hides the rules after it", "when")
+        raise refuse("without a condition it hides the rules after it", "when")
     if rule.when and last:
-        refuse("the last rule must take everything (when: {})", "when")
+        raise refuse("the last rule must take everything (when: {})", "when")

@@ -64,14 +64,18 @@ class Located:
     """A YAML file that knows on which line each value stands, so that a mistake is told with file, line and reason.
 
     Raises `ContentError` for a file that is missing or no YAML, a date that is none, the same key
-    twice (of which YAML would silently keep the last) and text with HTML in it.
+    twice (of which YAML would silently keep the last), an alias and text with HTML in it.
+    With ``text`` nothing is read: that is what the file at ``path`` might become.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, text: str | None = None) -> None:
         self.path = path
         self._lines: dict[tuple[str | int, ...], int] = {}
+        self._walked: set[int] = set()
         try:
-            loader = SafeYaml(path.read_text("utf-8"))
+            loader = SafeYaml(path.read_text("utf-8") if text is None else text)
+        except yaml.YAMLError as error:  # a character that no YAML may hold
+            raise ContentError(f"{path}, line 1: {error}") from None
         except FileNotFoundError:
             raise ContentError(f"{path}: not found") from None
         except UnicodeDecodeError as error:
@@ -86,6 +90,8 @@ class Located:
             mark = getattr(error, "problem_mark", None)
             line = mark.line + 1 if mark else 1
             raise ContentError(f"{path}, line {line}: {getattr(error, 'problem', None) or error}") from None
+        except RecursionError:
+            raise ContentError(f"{path}, line 1: too many brackets inside each other") from None
         finally:
             loader.dispose()
 
@@ -99,15 +105,22 @@ class Located:
         """What to raise for a mistake at ``where``, for example ``("stations", 3, "next")``."""
         return ContentError(f"{self.path}, line {self.line(*where)}: {reason}")
 
-    def convert(self, shape: type[Record]) -> Record:
-        """The file as ``shape``; raises `ContentError`."""
+    def convert(self, shape: type[Record], *where: str | int, of: str = "") -> Record:
+        """What stands at ``where`` as ``shape``; raises `ContentError`, which begins with ``of``."""
+        part = self.data
+        for step in where:
+            part = part[step]
         try:
-            return msgspec.convert(self.data, shape)
+            return msgspec.convert(part, shape)
         except msgspec.ValidationError as error:
-            raise self.error(str(error), *_place(str(error))) from None
+            raise self.error(f"{of}{error}", *where, *_place(str(error))) from None
 
     def _walk(self, loader: Any, node: Any, where: tuple[str | int, ...]) -> None:
         self._lines.setdefault(where, node.start_mark.line + 1)
+        # An alias leads to what was walked already: followed again, a small file could take for ever.
+        if id(node) in self._walked:
+            raise self.error("an alias is not followed; write it out", *where)
+        self._walked.add(id(node))
         if isinstance(node, yaml.MappingNode):
             seen: set[str] = set()
             for key, value in node.value:

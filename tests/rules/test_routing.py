@@ -164,7 +164,8 @@ def test_a_mistake_stops_the_start_and_is_named(tmp_path: Path, rules: list[Any]
     with pytest.raises(ContentError) as caught:
         load_routing(tmp_path, PLACES)
     assert named in str(caught.value)
-    file, line, _ = str(caught.value).split(":", 2)
+    place, _, _ = str(caught.value).partition(": ")
+    file, _, line = place.partition(", line ")
     assert str(tmp_path / "routing.yml") == file
     assert near in text.splitlines()[int(line) - 1]
 
@@ -172,7 +173,6 @@ def test_a_mistake_stops_the_start_and_is_named(tmp_path: Path, rules: list[Any]
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("", 1),
         ("- 1", 1),
         ("version: '1'\nrules: [\n", 3),
         ("version: '1'\nversion: '2'\n", 2),
@@ -182,13 +182,14 @@ def test_a_mistake_stops_the_start_and_is_named(tmp_path: Path, rules: list[Any]
         ("version: '1'\nvalid_from: 2026-11-21\nrules:\n  - id: R01_a\n    unit: vuxen\n    unit: barn\n", 6),
         ("\x00", 1),
         ("a: " + "[" * 5000, 2),
+        ("a: &x [1]\nb: *x", 2),
     ],
 )
 def test_what_is_no_rules_file_is_refused_with_its_line(text: str, line: int) -> None:
     """Cut off, doubled keys, loops, tags that would run something, depth: a sentence, and never a crash."""
     with pytest.raises(ContentError) as caught:
         parse_routing(text, PLACES)
-    assert str(caught.value).startswith(f"routing.yml:{line}: ")
+    assert str(caught.value).startswith(f"routing.yml, line {line}: ")
 
 
 def test_a_rule_for_an_area_or_a_language_decides_there(ruleset: Ruleset) -> None:
