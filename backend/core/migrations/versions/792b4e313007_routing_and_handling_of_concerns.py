@@ -1,14 +1,14 @@
 """routing and handling of concerns
 
 Revision: 792b4e313007
-Follows: 2ba4186e143b
+Follows: 16f6f603a441
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "792b4e313007"
-down_revision = "2ba4186e143b"
+down_revision = "16f6f603a441"
 branch_labels = None
 depends_on = None
 
