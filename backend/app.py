@@ -39,11 +39,13 @@ from backend.core.tongues import Tongues
 from backend.core.vault import Vault
 from backend.core.wording import Wording
 from backend.danger.service import DangerWatch
+from backend.editing.service import EditingDesk
 from backend.improving.service import Learning
 from backend.journey import views as journey_views
 from backend.journey.service import Journey
 from backend.returning import views as returning_views
 from backend.returning.service import Returning
+from backend.staff import texts
 from backend.staff import views as staff_views
 from backend.web import accessibility, demo, errors, render, security, style
 from backend.web import help as help_page
@@ -145,7 +147,10 @@ def _register_features(app: Sanic, house: House) -> None:
     alerts = AlertDesk(house)
     shell = staff_views.setup(app, house, booking, concerns, learning, alerts)
     app.ctx.cases = CaseDesk(house)
+    editing = EditingDesk(house, (house.phrases.texts, journey.texts), journey.explained())
+    texts.setup(shell, editing)
     shell.open(app)
+    every(app, "texts", HOUSEKEEPING_SECONDS, editing.reload)
     every(app, "holds", HOUSEKEEPING_SECONDS, booking.release_expired)
     every(app, "purge", HOUSEKEEPING_SECONDS, booking.purge)
     every(app, "alerts", HOUSEKEEPING_SECONDS, alerts.purge)

@@ -61,6 +61,10 @@ class Tag(StrEnum):
     LOG_READ = "staff:log:read"
     CASE_OPENED = "staff:case:opened"
     CASE_READ = "staff:case:read"
+    TEXT_WRITTEN = "staff:text:written"
+    TEXT_PUBLISHED = "staff:text:published"
+    TEXT_REVIEWED = "staff:text:reviewed"
+    TEXT_WITHDRAWN = "staff:text:withdrawn"
 
 
 class AuditEvent(Base):

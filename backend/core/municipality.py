@@ -176,7 +176,11 @@ class Accessibility(Strict, frozen=True):
 
 
 class Municipality(Strict, frozen=True):
-    """The whole file. ``improvement``: whether what the assistant did not understand is kept for staff to label."""
+    """The whole file.
+
+    ``improvement``: whether what the assistant did not understand is kept for staff to label.
+    ``review_months``: how old a text may grow before somebody should read it again.
+    """
 
     name: str
     short_name: str
@@ -199,6 +203,7 @@ class Municipality(Strict, frozen=True):
     improvement: bool = False
     demo_staff: list[DemoStaff] = []
     theme: Theme = Theme()
+    review_months: int = 12
     accessibility: Accessibility | None = None
 
     def unit(self, unit_id: str) -> Unit:

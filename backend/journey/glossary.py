@@ -41,6 +41,10 @@ class Glossary:
         forms = sorted(self._of, key=len, reverse=True)
         self._pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, forms))})\b", re.IGNORECASE) if forms else None
 
+    def explained(self) -> frozenset[str]:
+        """Every single word, in small letters, that stands in a form of an entry."""
+        return frozenset(word for form in self._of for word in re.findall(r"[^\W_]+", form))
+
     def mark(self, text: str) -> list[tuple[str, Entry | None]]:
         """The text in pieces, each with its entry or None. Only the first of a word is marked: more would tire the eye."""
         pieces: list[tuple[str, Entry | None]] = []

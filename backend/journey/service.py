@@ -49,6 +49,10 @@ class Journey:
         """Every text of the map as its file has it."""
         return self._map.texts()
 
+    def explained(self) -> frozenset[str]:
+        """Swedish words, in small letters, that the word list explains to whoever taps them."""
+        return self._glossaries["sv"].explained() if "sv" in self._glossaries else frozenset()
+
     def station(self, station_id: str, reader: Reader) -> dict[str, Any]:
         """Title, text and the stations to offer next: ``{"title", "text", "next": [{"id", "title"}]}``.
 

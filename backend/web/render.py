@@ -21,7 +21,11 @@ def setup(app: Sanic, house: House) -> None:
     environment.autoescape = True
     environment.trim_blocks = environment.lstrip_blocks = True
     environment.globals.update(
-        t=house.phrases.say, municipality=house.municipality, exit_url=house.municipality.exit_url, Reader=Reader
+        t=house.phrases.say,
+        phrases=house.phrases,
+        municipality=house.municipality,
+        exit_url=house.municipality.exit_url,
+        Reader=Reader,
     )
 
 

@@ -1,0 +1,84 @@
+"""What an edited text must be before anybody meets it. Plain Python."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from backend.core.readability import Measured, NeverSay, measure, too_hard
+from backend.core.reader import BANDS, Band
+
+LONGEST = 4_000
+"""Characters of one text; the longest that a page has room for."""
+_UNKNOWN_READS: Band = "10-12"
+"""A text for readers of whom nothing is known must fit a child of twelve."""
+_PLACE = re.compile(r"{([^{}]*)}")
+_HTML = re.compile(r"<[A-Za-z/!]|&#?\w+;")
+_STANDS_ALONE = 12
+"""Words. A shorter text is a button, a heading or a label, and is not measured as running text."""
+_MAP_SENTENCES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is wrong with a text, as keys of phrases with what they name, and its figures."""
+
+    problems: tuple[tuple[str, str], ...]
+    figures: Measured
+
+    @property
+    def fit(self) -> bool:
+        """Whether it may be published."""
+        return not self.problems
+
+
+def check(
+    text: str, original: str, *, lang: str, variant: str, kind: str, explained: Collection[str], never: NeverSay
+) -> Checked:
+    """Hold ``text`` against what stands in the file (``original``) and what its reader can take in.
+
+    The places to fill in, ``{name}``, must be the same, or a child would meet a hole or an error.
+    Swedish is measured in its band; other languages have no measure here that means anything.
+    """
+    figures = measure(text, explained)
+    problems: list[tuple[str, str]] = []
+    if not text.strip():
+        return Checked((("empty", ""),), figures)
+    if len(text) > LONGEST:
+        problems.append(("too_long", str(LONGEST)))
+    missing, strange = _differing(_places(original), _places(text))
+    if missing:
+        problems.append(("place_missing", ", ".join(f"{{{name}}}" for name in missing)))
+    if strange or _PLACE.sub("", text).count("{") or _PLACE.sub("", text).count("}"):
+        problems.append(("place_strange", ", ".join(f"{{{name}}}" for name in strange)))
+    if _HTML.search(text):
+        problems.append(("html", ""))
+    problems += [("never", name) for name in never.said_in(text)]
+    if lang == "sv" and kind in ("station", "phrase") and len(text.split()) > _STANDS_ALONE:
+        band: Band = variant if variant in BANDS else _UNKNOWN_READS
+        most = _MAP_SENTENCES if kind == "station" else None
+        problems += [("hard_" + limit, band) for limit in too_hard(figures, band, most_sentences=most)]
+    return Checked(tuple(problems), figures)
+
+
+def in_force(valid_from: date | None, valid_to: date | None, today: date) -> bool:
+    """Whether a version counts on a day; the last day is the one before ``valid_to``."""
+    return (valid_from is None or valid_from <= today) and (valid_to is None or today < valid_to)
+
+
+def is_stale(reviewed: date | None, today: date, months: int) -> bool:
+    """Whether somebody should have read the text again by now. A text that says no date has never been read."""
+    if reviewed is None:
+        return True
+    year, month = divmod(reviewed.year * 12 + reviewed.month - 1 + months, 12)
+    return (year, month + 1, reviewed.day) < (today.year, today.month, today.day)
+
+
+def _places(text: str) -> list[str]:
+    return sorted(set(_PLACE.findall(text)))
+
+
+def _differing(before: Sequence[str], after: Sequence[str]) -> tuple[list[str], list[str]]:
+    return [name for name in before if name not in after], [name for name in after if name not in before]
