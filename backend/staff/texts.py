@@ -17,7 +17,7 @@ from backend.staff.shell import Shell
 PATH = "/personal/texter"
 _ONLY = ("stale", "draft", "published")
 _KEY = r"([A-Za-z0-9_.\-]{1,120})"
-_LANG = r"([a-z]{2,3}(?:-[a-z-]{1,8})?)"
+_LANG = r"([a-z\-]{2,12})"
 
 
 def setup(shell: Shell, desk: EditingDesk) -> None:
@@ -53,7 +53,7 @@ def setup(shell: Shell, desk: EditingDesk) -> None:
 
     @bp.get("/texter")
     @known
-    async def listed(request: Request, staff: StaffMember) -> HTTPResponse:
+    async def text_list(request: Request, staff: StaffMember) -> HTTPResponse:
         search = (request.args.get("q") or "")[:100]
         only = request.args.get("visa") or ""
         only = only if only in _ONLY else ""
@@ -63,12 +63,12 @@ def setup(shell: Shell, desk: EditingDesk) -> None:
 
     @bp.get(f"/texter/<lang:{_LANG}>/<key:{_KEY}>")
     @known
-    async def one(request: Request, staff: StaffMember, lang: str, key: str) -> HTTPResponse:
+    async def text_open(request: Request, staff: StaffMember, lang: str, key: str) -> HTTPResponse:
         return await opened(request, staff, key, lang)
 
     @bp.post(f"/texter/<lang:{_LANG}>/<key:{_KEY}>")
     @known
-    async def change(request: Request, staff: StaffMember, lang: str, key: str) -> HTTPResponse:
+    async def text_change(request: Request, staff: StaffMember, lang: str, key: str) -> HTTPResponse:
         form: Any = request.form or {}
         step, variant = form.get("step") or "", form.get("variant") or ""
         text = form.get("text") or ""
