@@ -150,7 +150,7 @@ _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 
 def _place(complaint: str) -> tuple[str | int, ...]:
     """Where msgspec says that something is wrong: "… - at `$.stations[0].text.6-9`", and the field itself if it is one too many."""
-    at = re.search(r"at `\$(.*?)`", complaint)
+    at = re.search(r"(?:at|in) `\$(.*?)`", complaint)
     steps = tuple(name or int(number) for name, number in _STEP.findall(at[1])) if at else ()
     strange = re.search(r"unknown field `(.+?)`", complaint)
     return (*steps, strange[1]) if strange else steps

@@ -25,7 +25,7 @@ SOURCE: Lang = "sv"
 
 
 class Words(Strict, frozen=True):
-    """What one reader meets at a station; an empty field is not shown.
+    """What one reader meets at a station: Swedish has all of it, and an empty field of a translation is not shown.
 
     ``what`` happens, whom you ``meet``, how long at most (``time``), what you ``may`` ask, say or
     decide, what comes ``next``, and the ``simpler`` text for who says that they did not understand.
@@ -40,7 +40,7 @@ class Words(Strict, frozen=True):
 
 
 class Station(Strict, frozen=True):
-    """One station. ``source`` names the law or promise behind the words, ``owner`` who answers for them here."""
+    """One station. ``source`` names the law or promise behind the words, ``owner`` the unit that answers for them."""
 
     id: str
     name: str
@@ -48,17 +48,21 @@ class Station(Strict, frozen=True):
     track: Track
     next: list[str]
     source: list[str]
+    owner: str
     reviewed: date
     valid_from: date
     keywords: list[str]
     text: InBands[Words]
-    owner: str = ""
     valid_to: date | None = None
 
     @property
     def slug(self) -> str:
         """The station in an address: a number, which says nothing in a browser's history."""
         return str(int(self.id[1:]))
+
+    def words(self, band: Band) -> Words:
+        """What a reader of the band meets."""
+        return self.text[band]
 
 
 class _File(Strict, frozen=True):
@@ -71,13 +75,17 @@ class _Translated(Strict, frozen=True):
     id: str
     name: str
     child_label: str
-    text: InBands[Words]
+    text: dict[Band, Words]
+
+    def words(self, band: Band) -> Words | None:
+        """What a reader of the band meets; None for a band that nobody has written for in this language."""
+        return self.text.get(band)
 
 
 class _Translation(Strict, frozen=True):
     version: str
     stations: list[_Translated]
-    overview: InBands[str] | None = None
+    overview: dict[Band, str] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,33 +103,35 @@ class Map:
 
     version: str
     stations: tuple[Station, ...]
-    _overviews: Mapping[Lang, InBands[str]]
+    _overviews: Mapping[Lang, Mapping[Band, str]]
     _translated: Mapping[Lang, Mapping[str, _Translated]]
     _wording: Wording = field(default_factory=Wording)
 
     def tell(self, station: Station, reader: Reader) -> Told:
         """Name and words for the reader: a child's name of the station unless they have said that they are an adult."""
-        lang = reader.lang if station.id in self._translated.get(reader.lang, {}) else SOURCE
-        spoken = station if lang == SOURCE else self._translated[lang][station.id]
-        name = "name" if reader.grown_up else "child_label"
         band = reader.band or UNKNOWN_READS
+        translated = self._translated.get(reader.lang, {}).get(station.id)
+        words = translated.words(band) if translated else None
+        spoken, lang = (translated, reader.lang) if translated and words else (station, SOURCE)
+        name = "name" if reader.grown_up else "child_label"
         return Told(
             title=self._wording.over(_key(station.id, name), lang).get(DEFAULT) or getattr(spoken, name),
-            words=self._published(station.id, lang, band, spoken.text[band]),
+            words=self._published(station.id, lang, band, words or station.words(band)),
             lang=lang,
         )
 
     def overview(self, reader: Reader) -> tuple[str, Lang]:
         """The whole way in a few sentences, and the language they are in."""
-        lang = reader.lang if reader.lang in self._overviews else SOURCE
         band = reader.band or UNKNOWN_READS
+        lang = reader.lang if band in self._overviews.get(reader.lang, {}) else SOURCE
         return self._wording.over(_key("overview"), lang).get(band) or self._overviews[lang][band], lang
 
     def texts(self) -> Iterator[Text]:
         """Every text of the map as its file has it; a station's own dates and sources go for all its languages."""
         by_id = {station.id: station for station in self.stations}
         for lang, overview in self._overviews.items():
-            yield Text(_key("overview"), lang, "station", _by_band(overview))
+            yield Text(_key("overview"), lang, "station", {band: text.strip() for band, text in overview.items()})
+        spoken: Mapping[str, Station | _Translated]
         for lang in (SOURCE, *self._translated):
             spoken = by_id if lang == SOURCE else self._translated[lang]
             for one, told in spoken.items():
@@ -132,7 +142,9 @@ class Map:
                 for name in ("name", "child_label"):
                     yield Text(_key(one, name), lang, "label", {DEFAULT: getattr(told, name)}, about)
                 for part in Words.__struct_fields__:
-                    words: dict[str, str] = {band: getattr(told.text[band], part).strip() for band in BANDS}
+                    words: dict[str, str] = {
+                        band: getattr(in_band, part).strip() for band in BANDS if (in_band := told.words(band))
+                    }
                     yield Text(_key(one, part), lang, "station", words, about)
 
     def _published(self, station: str, lang: Lang, band: Band, words: Words) -> Words:
@@ -145,10 +157,6 @@ def _key(*parts: str) -> str:
     return ".".join(("stations", *parts))
 
 
-def _by_band(texts: InBands[str]) -> dict[str, str]:
-    return {band: texts[band].strip() for band in BANDS}
-
-
 def load_map(content: Path, wording: Wording | None = None) -> Map:
     """Read the stations in every language; what is published in ``wording`` comes before them.
 
@@ -159,7 +167,7 @@ def load_map(content: Path, wording: Wording | None = None) -> Map:
     loaded = swedish.convert(_File)
     _check(swedish, loaded)
     ids = [station.id for station in loaded.stations]
-    overviews: dict[Lang, InBands[str]] = {SOURCE: loaded.overview}
+    overviews: dict[Lang, Mapping[Band, str]] = {SOURCE: {band: loaded.overview[band] for band in BANDS}}
     translated: dict[Lang, Mapping[str, _Translated]] = {}
     for path in sorted(content.glob("*/stations.yml")):
         if path.parent.name == SOURCE:
@@ -171,9 +179,9 @@ def load_map(content: Path, wording: Wording | None = None) -> Map:
                 raise file.error(f"{one.id} is no station in Swedish", "stations", place, "id")
             if one.id in [other.id for other in translation.stations[:place]]:
                 raise file.error(f"{one.id} stands here twice", "stations", place, "id")
-            _complete(file, one.text, place)
+            _complete(file, one, place, ("what",))
         translated[lang] = {one.id: one for one in translation.stations}
-        if translation.overview is not None:
+        if translation.overview:
             overviews[lang] = translation.overview
     order = {one: place for place, one in enumerate(one for _, part in PARTS for one in part)}
     stations = tuple(sorted(loaded.stations, key=lambda station: order[station.id]))
@@ -202,12 +210,19 @@ def _check(file: Located, loaded: _File) -> None:
                 )
         if station.valid_to is not None and station.valid_to <= station.valid_from:
             raise file.error(f"{station.id} ends before it begins", "stations", place, "valid_to")
-        _complete(file, station.text, place)
+        for name in ("source", "owner"):
+            if not getattr(station, name):
+                raise file.error(f"{station.id} says nothing of its {name}", "stations", place, name)
+        _complete(file, station, place, Words.__struct_fields__)
     if missing := sorted(set(placed) - set(ids)):
         raise file.error(f"stations missing: {', '.join(missing)}", "stations")
 
 
-def _complete(file: Located, text: InBands[Words], place: int) -> None:
-    for band, words in msgspec.to_builtins(text).items():
-        if not words["what"].strip():
-            raise file.error(f"nothing is said about what happens, for {band}", "stations", place, "text", band, "what")
+def _complete(file: Located, station: Station | _Translated, place: int, parts: tuple[str, ...]) -> None:
+    for band in BANDS:
+        words = station.words(band)
+        for part in parts if words else ():
+            if not getattr(words, part).strip():
+                raise file.error(
+                    f"{station.id} says nothing of {part} for {band}", "stations", place, "text", band, part
+                )

@@ -121,6 +121,12 @@ def _without_a_band(text: str) -> str:
     return text[:start] + text[text.index('      "10-12":', start) :]
 
 
+def _without_a_field(text: str) -> str:
+    """S01 without whom a seven-year-old meets."""
+    start = text.index("        meet:")
+    return text[:start] + text[text.index("        time:", start) :]
+
+
 def _without_the_last(text: str) -> str:
     return text[: text.index("  - id: S26")]
 
@@ -137,9 +143,14 @@ def _without_the_last(text: str) -> str:
         (_swap("- id: S02", "- id: S27"), r"line \d+: S27 is on no part"),
         (_swap("track: shared", "track: sideways"), r"line \d+: .*sideways"),
         (_swap('    name: "Ansökan"', '    nmae: "x"\n    name: "Ansökan"'), r"line \d+: .*nmae"),
-        (_swap("reviewed: 2026-11-21", "reviewed: 2026-13-21"), r"line \d+: 2026-13-21 is no date"),
-        (_swap("reviewed: 2026-11-21", "reviewed: snart"), r"line \d+: .*date"),
-        (_swap("reviewed: 2026-11-21", "reviewed: 2026-11-21\n    valid_to: 2025-01-01"), r"line \d+: S01 ends before"),
+        (_swap("reviewed: 2026-11-26", "reviewed: 2026-13-26"), r"line \d+: 2026-13-26 is no date"),
+        (_swap("reviewed: 2026-11-26", "reviewed: snart"), r"line \d+: .*date"),
+        (_swap("reviewed: 2026-11-26", "reviewed: 2026-11-26\n    valid_to: 2025-01-01"), r"line \d+: S01 ends before"),
+        (_swap("    owner: behandlare\n", ""), r"line \d+: .*owner"),
+        (_swap("    owner: behandlare\n", '    owner: ""\n'), r"line \d+: S01 says nothing of its owner"),
+        (_swap('source: ["SoL 3:4", "SoL 14:2"]', "source: []"), r"line \d+: S02 says nothing of its source"),
+        (_without_a_field, r"line \d+: S01 says nothing of meet for 6-9"),
+        (_swap('what: "Du får prata med en vuxen. ', 'what: "" # "'), r"line \d+: S01 says nothing of what for 6-9"),
         (_swap("Du får sluta när du vill.", "Du <b>får</b> sluta."), r"line \d+: text with HTML in it: <b>"),
         (_swap("Du får sluta när du vill.", "Du f&aring;r sluta."), r"line \d+: text with HTML"),
         (_swap('      "10-12":\n        what', '      "6-9":\n        what'), r"line \d+: 6-9 stands here twice"),
@@ -167,7 +178,7 @@ def test_the_line_told_is_the_line_of_the_mistake(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda text: text + text, r"line \d+: orosanmalan must be an id of its own"),
+        (lambda text: text + text, r"line \d+: soc must be an id of its own"),
         (_swap('"utreda"', '"orosanmälan"'), r"line \d+: orosanmälan belongs to orosanmalan already"),
         (_swap("- id: utredning", "- id: Utredning!"), r"line \d+: Utredning! must be an id"),
         (_swap("  child: ", "  barn: "), r"line \d+: .*(barn|child)"),
@@ -202,6 +213,44 @@ def test_another_language_falls_back_on_swedish_station_by_station(tmp_path: Pat
     loaded = load_map(tmp_path)
     told = [loaded.tell(one, Reader(lang="en")) for one in loaded.stations[:2]]
     assert [("Somebody who listens", "en"), ("Vi ber om hjälp", "sv")] == [(one.title, one.lang) for one in told]
+
+
+def test_another_language_falls_back_band_by_band(tmp_path: Path) -> None:
+    """A language may be written for some readers only; the others read Swedish, name and all."""
+    (tmp_path / "sv").mkdir()
+    (tmp_path / "sv" / "stations.yml").write_text((CONTENT / "sv" / "stations.yml").read_text("utf-8"), "utf-8")
+    (tmp_path / "en").mkdir()
+    text = {"adult": {"what": "Somebody listens.", "may": "You may stop."}}
+    station = {"id": "S01", "name": "Somebody", "child_label": "Somebody who listens", "text": text}
+    written = {"version": "1", "stations": [station], "overview": {"adult": "It begins with a talk."}}
+    (tmp_path / "en" / "stations.yml").write_text(yaml.safe_dump(written), "utf-8")
+    loaded = load_map(tmp_path)
+    told = [loaded.tell(loaded.stations[0], Reader(band=band, lang="en")) for band in ("adult", "6-9")]
+    assert [("Somebody", "en"), ("Någon som lyssnar", "sv")] == [(one.title, one.lang) for one in told]
+    overviews = [loaded.overview(Reader(band=band, lang="en"))[1] for band in ("adult", "6-9")]
+    assert ["en", "sv"] == overviews
+    assert {"adult"} == {
+        band for text in loaded.texts() if text.lang == "en" and text.kind == "station" for band in text.variants
+    }
+
+
+def test_a_band_that_is_none_in_another_language_is_told_with_its_line(tmp_path: Path) -> None:
+    """A slip in a translator's file is found at the start, as in Swedish."""
+    (tmp_path / "sv").mkdir()
+    (tmp_path / "sv" / "stations.yml").write_text((CONTENT / "sv" / "stations.yml").read_text("utf-8"), "utf-8")
+    (tmp_path / "en").mkdir()
+    lines = [
+        "version: '1'",
+        "stations:",
+        "- id: S01",
+        "  name: a",
+        "  child_label: a",
+        "  text:",
+        "    '6-10': {what: a}",
+    ]
+    (tmp_path / "en" / "stations.yml").write_text("\n".join(lines), "utf-8")
+    with pytest.raises(ContentError, match=r"en/stations.yml, line [67]: .*6-10"):
+        load_map(tmp_path)
 
 
 def test_a_bubble_has_the_time_limit_when_it_has_room() -> None:
