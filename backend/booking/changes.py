@@ -131,6 +131,7 @@ class Changes:
             booking.state, booking.cancelled_at, booking.holder = state, now, None
             session.flush()
             repository.vacate(session, [booking_id])
+            notices.stop_reminding(session, booking_id)
             audit.record(session, now, Tag.BOOKING_CANCELLED, booking_id, actor=actor)
             notices.tell(session, self._house, repository.colleague(session, booking.therapist_id), booking_id, now)
             return True
@@ -169,6 +170,7 @@ class Changes:
             if deed is Deed.REBOOK:
                 booking.holder = f"code:{booking.receipt}"
             session.flush()
+            notices.remind_anew(session, self._house, booking, now)
             audit.record(session, now, _TAGS[deed], booking_id, actor=actor)
             for each in dict.fromkeys((before, place.therapist)):
                 notices.tell(session, self._house, repository.colleague(session, each), booking_id, now)

@@ -1,14 +1,38 @@
-"""What the house sends about a booking: to the therapist that something is new, never what."""
+"""What the house sends about a booking: to the therapist that something is new, to the person what they asked for.
+
+Neither says what it is about. A person is sent nothing they have not asked for; what
+they asked for is one line with the hour, from a sender that says nothing, and it is taken
+back when the talk is moved or cancelled.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from datetime import datetime, timedelta
 
+import msgspec
 from sqlalchemy.orm import Session
 
 from backend.booking.repository import Colleague
+from backend.booking.safe import ReminderWay
+from backend.booking.tables import Booking
 from backend.core import outbox
+from backend.core.clock import to_local
+from backend.core.errors import InvalidField
 from backend.core.house import House
+from backend.core.outbox import PRIVATE_MAIL, SMS
+from backend.core.phone import parse_mobile
+from backend.core.reader import Reader
+
+_CHANNELS = {"sms": SMS, "mail": PRIVATE_MAIL}
+_ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[^\s@<>,;:\"()\[\]\\]{1,180}\.[^\s@<>,;:\"()\[\]\\.]{2,}")
+
+
+class Reminder(msgspec.Struct, frozen=True):
+    """How somebody has asked to be reminded, and the number or address to reach them at."""
+
+    by: ReminderWay
+    to: str
 
 
 def tell(session: Session, house: House, therapist: Colleague, booking_id: str, now: datetime) -> None:
@@ -19,4 +43,83 @@ def tell(session: Session, house: House, therapist: Colleague, booking_id: str, 
         therapist.mail or house.municipality.unit(therapist.unit).mailbox,
         house.phrases.say("booking_mail.subject"),
         house.phrases.say("booking_mail.body", None, url=f"{house.settings.public_url}/personal"),
+        about=booking_id,
     )
+
+
+def reminder_ways(house: House, start: datetime | None = None) -> tuple[str, ...]:
+    """How somebody may ask to be reminded of a talk at ``start``: what is set up, and in time.
+
+    An example municipality shows them without a server, since its messages go to the console.
+    """
+    terms, settings = house.municipality.booking, house.settings
+    if start is not None and _due(house, start) <= house.clock.now():
+        return ()
+    can = {"sms": bool(settings.sms_url), "mail": bool(settings.smtp_url)}
+    return tuple(way for way in terms.reminders if can[way] or house.municipality.example)
+
+
+def checked(house: House, reminder: Reminder) -> Reminder:
+    """The reminder with its number or address in one form.
+
+    Raises `InvalidField` for a way that is not open, a number that takes no text messages and an
+    address that is none.
+    """
+    if reminder.by not in reminder_ways(house):
+        raise InvalidField("invalid", "reminder")
+    if reminder.by == "sms":
+        try:
+            return Reminder("sms", parse_mobile(reminder.to).e164)
+        except InvalidField as error:
+            raise InvalidField(error.code, "remind_phone") from None
+    address = reminder.to.strip()
+    if not _ADDRESS.fullmatch(address):
+        raise InvalidField("mail_invalid", "remind_mail")
+    return Reminder("mail", address)
+
+
+def remind(
+    session: Session, house: House, booking_id: str, start: datetime, reminder: Reminder, reader: Reader, now: datetime
+) -> None:
+    """Put the reminder in the outbox, to go out before the talk; nothing if it is too late for one."""
+    due = _due(house, start)
+    if due <= now:
+        return
+    text = house.phrases.say("reminder.text", reader, clock=to_local(start).strftime("%H:%M"))
+    outbox.post_sealed(
+        session,
+        house.vault,
+        now,
+        reminder.to,
+        text if reminder.by == "mail" else "",
+        text,
+        channel=_CHANNELS[reminder.by],
+        about=booking_id,
+        due=due,
+    )
+
+
+def stop_reminding(session: Session, booking_id: str) -> None:
+    """Take back a reminder that has not gone out."""
+    outbox.withdraw(session, booking_id, tuple(_CHANNELS.values()))
+
+
+def remind_anew(session: Session, house: House, booking: Booking, now: datetime) -> None:
+    """Take back the reminder of the old time and put one for the new, if the person had asked for one."""
+    stop_reminding(session, booking.id)
+    reminder = reminder_of(house, booking)
+    if reminder is not None:
+        reader = Reader(booking.who, booking.band, booking.lang)  # type: ignore[arg-type]
+        remind(session, house, booking.id, booking.start_at, reminder, reader, now)
+
+
+def reminder_of(house: House, booking: Booking) -> Reminder | None:
+    """What the person has asked for, or None."""
+    if booking.reminder is None or booking.data_key is None:
+        return None
+    text = house.vault.open(booking.data_key, f"booking.reminder:{booking.id}", booking.reminder)
+    return msgspec.json.decode(text, type=Reminder)
+
+
+def _due(house: House, start: datetime) -> datetime:
+    return start - timedelta(minutes=house.municipality.booking.reminder_minutes)

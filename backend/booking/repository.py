@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from backend.booking.lifecycle import BOOKED, CANCELLED, HELD, STANDS
 from backend.booking.rules import Shift, instant
-from backend.booking.tables import ACTIVE, Booking, BookingCell, Therapist, WorkingHours
+from backend.booking.tables import ACTIVE, AfterTalk, Booking, BookingCell, MissedTalk, Therapist, WorkingHours
 from backend.core.codes import ReturnCode
 from backend.core.people import Role, StaffMember
 
@@ -361,6 +361,8 @@ def purge(session: Session, ended_before: datetime, let_go_before: datetime, lim
     )
     if due:
         vacate(session, due)
+        for table in (AfterTalk, MissedTalk):
+            session.execute(sa.delete(table).where(table.booking_id.in_(due)))
         session.execute(sa.delete(ReturnCode).where(ReturnCode.kind == "booking", ReturnCode.subject.in_(due)))
         session.execute(sa.delete(_booking).where(_booking.c.id.in_(due)))
     return len(due)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import Literal, get_args
+from typing import Literal
 
 import msgspec
 from sqlalchemy.orm import Session
@@ -22,8 +22,10 @@ from backend.alerts.service import AlertDesk
 from backend.booking import notices, repository, rules
 from backend.booking.changes import Changes
 from backend.booking.lifecycle import BOOKED, CANCELLED, HELD
+from backend.booking.notices import Reminder
 from backend.booking.offering import Offer, Offering, drop_expired
 from backend.booking.races import contend
+from backend.booking.safe import CHOICES, Safe
 from backend.booking.tables import Booking
 from backend.core import audit, codes
 from backend.core.audit import Tag
@@ -34,9 +36,6 @@ from backend.core.people import StaffMember
 from backend.core.phone import parse_phone
 from backend.core.reader import Reader
 from backend.core.vault import new_id
-
-CallOk = Literal["yes", "no", "unsure"]
-LeaveMessage = Literal["yes", "no"]
 
 _BATCH = 500
 
@@ -57,20 +56,22 @@ class Held:
 class Details:
     """What the person adds when confirming. ``phone`` is required for a phone talk and otherwise not kept.
 
-    ``interpreter`` is a language's code in ``interpreters.yml``, or None. ``danger_level`` and
-    ``danger_category`` say what the person's own words here may mean.
+    ``call_me`` is what to call the person, real or made up; ``interpreter`` a language's code in
+    ``interpreters.yml``. ``danger_level`` and ``danger_category`` say what the person's own words may
+    mean, and ``rung`` that staff have been alerted of them already.
     """
 
     channel: str
     reader: Reader = field(default_factory=Reader)
     phone: str | None = None
-    call_ok: CallOk | None = None
-    if_other_answers: str | None = None
-    leave_message: LeaveMessage | None = None
+    safe: Safe = field(default_factory=Safe)
     note: str | None = None
+    call_me: str | None = None
     interpreter: str | None = None
+    reminder: Reminder | None = None
     danger_level: str | None = None
     danger_category: str | None = None
+    rung: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +107,6 @@ class BookingView:
     def active(self) -> bool:
         """Whether the talk is on."""
         return self.state == BOOKED
-
-
-class Safe(msgspec.Struct, frozen=True):
-    """How to reach somebody without putting them at risk, in their own words."""
-
-    call_ok: CallOk | None = None
-    if_other_answers: str | None = None
-    leave_message: LeaveMessage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +262,9 @@ class BookingDesk:
             codes.issue(session, self._house.vault, code, receipt, "booking", booking.id, now)
             audit.record(session, now, Tag.BOOKING_CONFIRMED, booking.id)
             notices.tell(session, self._house, therapist, booking.id, now)
+            if details.reminder is not None:
+                start, reader = booking.start_at, details.reader
+                notices.remind(session, self._house, booking.id, start, details.reminder, reader, now)
             self._ring(session, booking.id, details, therapist, now)
             return Confirmed(
                 booking.id,
@@ -473,24 +469,28 @@ class BookingDesk:
             raise InvalidField("channel_unavailable", "channel")
         if details.interpreter is not None and not self._house.tongues.interpreted(details.interpreter):
             raise InvalidField("invalid", "interpreter")
-        if details.channel != "phone":
-            return replace(details, phone=None, call_ok=None, if_other_answers=None, leave_message=None)
-        for name, allowed in (("call_ok", CallOk), ("leave_message", LeaveMessage)):
-            if getattr(details, name) not in (None, *get_args(allowed)):
+        for name, allowed in CHOICES.items():
+            if getattr(details.safe, name, None) not in (None, *allowed):
                 raise InvalidField("invalid", name)
+        if details.reminder is not None:
+            details = replace(details, reminder=notices.checked(self._house, details.reminder))
+        if details.channel != "phone":
+            kept = Safe(sms_ok=details.safe.sms_ok, mail_ok=details.safe.mail_ok)
+            return replace(details, phone=None, safe=kept)
         number = parse_phone(details.phone or "").e164
-        if details.call_ok == "no":
+        if details.safe.call_ok == "no":
             raise InvalidField("call_not_safe", "call_ok")
         return replace(details, phone=number)
 
     def _sealed(self, booking_id: str, details: Details) -> dict[str, object]:
         vault = self._house.vault
         data_key = vault.new_key()
-        safe = Safe(details.call_ok, details.if_other_answers, details.leave_message)
         texts = {
             "phone": details.phone,
-            "safe": msgspec.json.encode(safe).decode() if safe != Safe() else None,
+            "safe": msgspec.json.encode(details.safe).decode() if details.safe != Safe() else None,
             "note": details.note,
+            "call_me": details.call_me,
+            "reminder": msgspec.json.encode(details.reminder).decode() if details.reminder is not None else None,
         }
         values: dict[str, object] = {
             name: vault.seal(data_key, f"booking.{name}:{booking_id}", text) if text else None
@@ -504,9 +504,11 @@ class BookingDesk:
             "band": reader.band,
             "lang": reader.lang,
             "interpreter": details.interpreter,
+            "danger_level": details.danger_level,
+            "danger_category": details.danger_category,
         }
 
-    def _open(self, booking: Booking, name: Literal["phone", "safe", "note"]) -> str | None:
+    def _open(self, booking: Booking, name: Literal["phone", "safe", "note", "call_me"]) -> str | None:
         sealed: bytes | None = getattr(booking, name)
         if sealed is None or booking.data_key is None:
             return None
@@ -520,7 +522,7 @@ class BookingDesk:
         therapist: repository.Colleague,
         now: datetime,
     ) -> None:
-        if details.danger_level is None:
+        if details.danger_level is None or details.rung:
             return
         danger = alerts.Danger(
             details.danger_level,

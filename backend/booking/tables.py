@@ -104,3 +104,52 @@ class BookingCell(Base):
     booking_id: Mapped[str] = mapped_column(sa.ForeignKey("booking.id"), index=True)
 
     __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
+
+
+class AfterTalk(Base):
+    """What the therapist has written down after a talk: a checklist, not the journal, and gone with its booking.
+
+    ``record`` (JSON) is sealed with ``data_key``. ``legal_basis`` is ``unset`` until a person has chosen one.
+    """
+
+    __tablename__ = "after_talk"
+
+    booking_id: Mapped[str] = mapped_column(sa.ForeignKey("booking.id"), primary_key=True)
+    by: Mapped[str] = mapped_column(sa.ForeignKey("staff_member.id"))
+    at: Mapped[datetime] = mapped_column(Instant)
+    legal_basis: Mapped[str]
+    follow_up_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
+    data_key: Mapped[bytes]
+    record: Mapped[bytes]
+
+
+class MissedTalk(Base):
+    """A person who did not come. From a child that is a sign to act on, so it has steps of its own (`missed.Step`).
+
+    ``reason`` is sealed with ``data_key``: why no more is done, in the words of whoever has decided it.
+    """
+
+    __tablename__ = "missed_talk"
+
+    booking_id: Mapped[str] = mapped_column(sa.ForeignKey("booking.id"), primary_key=True)
+    step: Mapped[str]
+    at: Mapped[datetime] = mapped_column(Instant)
+    by: Mapped[str] = mapped_column(sa.ForeignKey("staff_member.id"))
+    tried_at: Mapped[datetime | None] = mapped_column(Instant)
+    tried_by: Mapped[str | None] = mapped_column(sa.ForeignKey("staff_member.id"))
+    outcome: Mapped[str | None]
+    settled_at: Mapped[datetime | None] = mapped_column(Instant)
+    settled_by: Mapped[str | None] = mapped_column(sa.ForeignKey("staff_member.id"))
+    data_key: Mapped[bytes | None]
+    reason: Mapped[bytes | None]
+
+
+class CalendarFeed(Base):
+    """The secret address under which a therapist's calendar program reads when they are busy; ``digest`` of the secret."""
+
+    __tablename__ = "calendar_feed"
+
+    staff_id: Mapped[str] = mapped_column(sa.ForeignKey("therapist.staff_id"), primary_key=True)
+    digest: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    read_at: Mapped[datetime | None] = mapped_column(Instant)

@@ -20,6 +20,7 @@ from sanic import Blueprint, HTTPResponse, Request, Sanic
 
 from backend.booking import rules
 from backend.booking.labels import when
+from backend.booking.safe import Safe
 from backend.booking.service import BookingDesk, Confirmed, Details, Held
 from backend.core.clock import to_local
 from backend.core.errors import (
@@ -316,9 +317,11 @@ class _Pages:
             channel=draft.channel,
             reader=draft.reader,
             phone=draft.phone,
-            call_ok=draft.call_ok if draft.call_ok in ("yes", "no", "unsure") else None,  # type: ignore[arg-type]
-            if_other_answers=texts.get("if_other_answers"),
-            leave_message=draft.leave_message if draft.leave_message in ("yes", "no") else None,  # type: ignore[arg-type]
+            safe=Safe(
+                call_ok=draft.call_ok if draft.call_ok in ("yes", "no", "unsure") else None,  # type: ignore[arg-type]
+                if_other_answers=texts.get("if_other_answers"),
+                leave_message=draft.leave_message if draft.leave_message in ("yes", "no") else None,  # type: ignore[arg-type]
+            ),
             note=texts.get("note"),
             interpreter=draft.interpreter if self._house.tongues.interpreted(draft.interpreter) else None,
         )

@@ -16,6 +16,7 @@ import msgspec
 from sanic import Blueprint, HTTPResponse, Request, Sanic, json
 from sanic_ext import openapi
 
+from backend.booking import safe as booking_safe
 from backend.booking.labels import when
 from backend.booking.offering import FreeTime
 from backend.booking.rules import Wanted
@@ -161,9 +162,11 @@ class _Calls:
             channel=wish.channel,
             reader=turn.reader,
             phone=await self._text(turn, wish.contact) or None,
-            call_ok=safe.call_ok,
-            if_other_answers=await self._text(turn, safe.if_other_answers) or None,
-            leave_message=safe.leave_message,
+            safe=booking_safe.Safe(
+                call_ok=safe.call_ok,
+                if_other_answers=await self._text(turn, safe.if_other_answers) or None,
+                leave_message=safe.leave_message,
+            ),
             interpreter=wish.interpreter,
         )
         try:

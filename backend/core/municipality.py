@@ -13,6 +13,7 @@ from backend.core.content import ContentError, read_yaml
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Channel = Literal["chat", "phone", "video"]
+ReminderWay = Literal["sms", "mail"]
 StaffRole = Literal["therapist", "case_worker", "coordinator", "manager", "on_call", "editor", "admin"]
 LONGEST_MISUNDERSTOOD = 30
 """Days; the assistant tells people this number."""
@@ -103,6 +104,9 @@ class BookingTerms(Strict, frozen=True):
     offer: int
     days_ahead: int
     channels: list[Channel]
+    reminders: list[ReminderWay] = []
+    """How somebody may ask to be reminded; nobody is reminded who has not asked."""
+    reminder_minutes: int = 60
 
 
 class Retention(Strict, frozen=True):

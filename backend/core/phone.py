@@ -37,6 +37,20 @@ def parse_phone(text: str) -> Phone:
     return Phone(phonenumbers.format_number(number, PhoneNumberFormat.E164), masked(number))
 
 
+def parse_mobile(text: str) -> Phone:
+    """`parse_phone`, for a number that takes text messages; raises `InvalidField` (``phone_not_mobile``) for another."""
+    phone = parse_phone(text)
+    kind = phonenumbers.number_type(phonenumbers.parse(phone.e164))
+    if kind not in (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE):
+        raise InvalidField("phone_not_mobile", "phone")
+    return phone
+
+
+def hidden(e164: str) -> str:
+    """A stored number with most digits hidden, for whoever has given it."""
+    return masked(phonenumbers.parse(e164))
+
+
 def masked(number: PhoneNumber) -> str:
     """The first group and the last two digits, enough to recognise one's own number by."""
     style = PhoneNumberFormat.NATIONAL if number.country_code == 46 else PhoneNumberFormat.INTERNATIONAL

@@ -14,8 +14,9 @@ import sqlalchemy as sa
 
 from backend.booking.lifecycle import BOOKED, CANCELLED, HELD
 from backend.booking.rules import Wanted
+from backend.booking.safe import Safe
 from backend.booking.schedule import seed_therapists
-from backend.booking.service import BookingDesk, Details, Safe
+from backend.booking.service import BookingDesk, Details
 from backend.booking.tables import Booking, BookingCell, Therapist, WorkingHours
 from backend.core.audit import AuditEvent, Tag
 from backend.core.clock import STOCKHOLM, to_local
@@ -34,9 +35,7 @@ CALL = Details(
     "phone",
     Reader("partner", "adult"),
     phone="Mitt nummer är 070-174 06 05, ring efter tre",
-    call_ok="yes",
-    if_other_answers="Säg att det är tandläkaren",
-    leave_message="no",
+    safe=Safe(call_ok="yes", if_other_answers="Säg att det är tandläkaren", leave_message="no"),
     note=CANARY,
 )
 
@@ -103,7 +102,7 @@ def test_own_team_and_manager_read_what_was_written_and_leave_a_trace(desk: Book
     for reader in (anna, samir, chief):
         opened = run(desk.open_for(reader, made.booking_id))
         assert "+46701740605" == opened.phone
-        assert Safe("yes", "Säg att det är tandläkaren", "no") == opened.safe
+        assert CALL.safe == opened.safe
         assert CANARY == opened.note
         assert Reader("partner", "adult") == opened.reader
         assert opened.meeting_url is None
@@ -446,8 +445,8 @@ UNUSABLE = [
     (Details("phone", phone="9" * 20_000), "phone_invalid"),
     (Details("phone", phone="\ud800\x00💥"), "phone_invalid"),
     (Details("phone", phone="0900-123 45 67"), "phone_invalid"),
-    (Details("phone", phone="070-174 06 05", call_ok="no"), "call_not_safe"),
-    (Details("phone", phone="070-174 06 05", call_ok="maybe"), "invalid"),  # type: ignore[arg-type]
+    (Details("phone", phone="070-174 06 05", safe=Safe(call_ok="no")), "call_not_safe"),
+    (Details("phone", phone="070-174 06 05", safe=Safe(call_ok="maybe")), "invalid"),  # type: ignore[arg-type]
     (Details("fax"), "channel_unavailable"),
     (Details(""), "channel_unavailable"),
 ]
