@@ -1,7 +1,7 @@
 """sealed messages, after a talk, calendar feeds
 
 Revision: fd5385aa69d7
-Follows: 792b4e313007
+Follows: 3464298cf606
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from alembic import op
 import backend.core.db
 
 revision = "fd5385aa69d7"
-down_revision = "792b4e313007"
+down_revision = "3464298cf606"
 branch_labels = None
 depends_on = None
 
