@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from backend.booking.lifecycle import BOOKED, CANCELLED, HELD, STANDS
 from backend.booking.rules import Shift, instant
 from backend.booking.tables import ACTIVE, AfterTalk, Booking, BookingCell, MissedTalk, Therapist, WorkingHours
+from backend.core.access import Kind, visible
 from backend.core.codes import ReturnCode
 from backend.core.people import Role, StaffMember
 
@@ -331,7 +332,7 @@ def readable_by(staff: StaffMember) -> sa.Select[Booking, str, str | None]:
         sa.select(Booking, StaffMember.first_name, Therapist.meeting_url)
         .join(StaffMember, StaffMember.id == Booking.therapist_id)
         .join(Therapist, Therapist.staff_id == Booking.therapist_id)
-        .where(allowed, Booking.state.in_(STANDS))
+        .where(allowed, Booking.state.in_(STANDS), visible(staff, (Kind.BOOKING, Booking.id)))
     )
 
 

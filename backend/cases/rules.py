@@ -1,8 +1,12 @@
-"""What a person's record holds and what a team may be told: plain shapes and decisions."""
+"""What a record holds, who may lead, what may be noted: plain shapes and decisions."""
 
 from __future__ import annotations
 
+from datetime import date
+
 import msgspec
+
+from backend.core.legal import Event
 
 GROUNDS = ("consent", "no_harm", "duty")
 """Why a unit of another board or branch may take part (OSL 12:2, 26:1, or a statutory duty): a person's choice."""
@@ -10,6 +14,36 @@ WAYS = ("visit", "office", "phone", "video", "chat")
 """How somebody was met."""
 CLOSED_AS = ("finished", "moved", "declined", "handed_over")
 """Why a case was closed."""
+SOURCES = ("concern", "story", "booking")
+"""What a case can come of."""
+
+NAME_LIMIT = 100
+LINE_LIMIT = 300
+"""Characters in a task, a next step, a question, a line of a record."""
+TEXT_LIMIT = 20_000
+"""Characters in a note, an answer, the free part of a record."""
+LONGEST_LATER = 14
+"""Days that somebody who is asked may put the answer off."""
+OLDEST = 150
+"""Years; nobody was born before."""
+
+FROM_CONCERNS = frozenset({Event.REPORT_RECEIVED, Event.PROTECTION_CHECKED, Event.FEEDBACK_ASKED, Event.FEEDBACK_GIVEN})
+"""What is written down where the report is handled, by name and with a decision, and only read here."""
+BY_HAND = tuple(event for event in Event if event not in FROM_CONCERNS)
+"""What a team writes down on the case."""
+QUALIFIED = frozenset(
+    {
+        Event.INVESTIGATION_OPENED,
+        Event.INVESTIGATION_NOT_OPENED,
+        Event.INVESTIGATION_PROLONGED,
+        Event.INVESTIGATION_FINISHED,
+        Event.NEED_CONSIDERED,
+        Event.CONTACT_CONSIDERED,
+        Event.FOLLOWUP_STARTED,
+        Event.FOLLOWUP_ENDED,
+    }
+)
+"""Assessing, investigating and following up: only with the degree that SoL 25:1 asks for."""
 
 
 class Shared(msgspec.Struct, frozen=True):
@@ -29,3 +63,13 @@ class Private(msgspec.Struct, frozen=True):
     address: str = ""
     safe_contact: str = ""
     notes: str = ""
+
+
+def age(born: int | None, today: date) -> int | None:
+    """How old somebody turns this year; nobody keeps birthdays here."""
+    return None if born is None else today.year - born
+
+
+def is_year_of_birth(year: int, today: date) -> bool:
+    """Whether somebody who is alive, or about to be born, can be of that year."""
+    return today.year - OLDEST <= year <= today.year + 1

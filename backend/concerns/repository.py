@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from backend.concerns.rules import Deed
 from backend.concerns.tables import Concern, ConcernAnswer, State
+from backend.core.access import Kind, visible
 from backend.core.audit import AuditEvent
 from backend.core.people import StaffMember
 
@@ -19,14 +20,14 @@ _NEXT_DUE = sa.case((Concern.state == State.NEW, Concern.protection_due), else_=
 
 
 def readable_by(staff: StaffMember) -> sa.Select[Concern]:
-    """The concerns that ``staff`` may know of: their own unit's, and nothing when they have left.
+    """The concerns that ``staff`` may know of: their own unit's, but for what is withheld from them.
 
-    A restricted one stays in the queue of the whole unit until somebody takes it,
+    Nothing when they have left, nothing for an administrator or an editor. A restricted one stays in the queue of the whole unit until somebody takes it,
     so that it is never left waiting for a manager who is away; then only that
     person and the manager know of it.
     """
-    mine = sa.select(Concern).where(Concern.unit == staff.unit)
-    if not staff.active:
+    mine = sa.select(Concern).where(Concern.unit == staff.unit, visible(staff, (Kind.CONCERN, Concern.id)))
+    if not (staff.active and staff.handles_cases):
         return mine.where(sa.false())
     if staff.is_manager:
         return mine

@@ -105,6 +105,16 @@ class Tie(Base):
     __table_args__ = (sa.Index(None, "source"),)
 
 
+class About(Base):
+    """That a concern, a story or a booking is about a person: what is withheld of the person is withheld of it too."""
+
+    __tablename__ = "access_about"
+
+    subject_id: Mapped[str] = mapped_column(primary_key=True)
+    subject_kind: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[str] = mapped_column(index=True)
+
+
 class Opening(Base):
     """That a member of staff has written why they open something that is not their own; ``reason`` is sealed."""
 
@@ -141,6 +151,7 @@ def visible(staff: StaffMember, *subjects: tuple[Kind, Any]) -> sa.ColumnElement
 
     Each is a kind and the column (or SQL expression) that holds its id, as in
     ``visible(staff, (Kind.PERSON, Case.person_id), (Kind.CASE, Case.id))``. A null id is not withheld.
+    What is known to be about a person (`concerns_person`) needs only its own kind and id.
     """
     works_for = sa.select(Tie.person_id).where(Tie.staff_id == staff.id)
     kept_out = sa.or_(
@@ -151,15 +162,18 @@ def visible(staff: StaffMember, *subjects: tuple[Kind, Any]) -> sa.ColumnElement
     return sa.and_(
         sa.true(),
         *(
-            ~sa.exists().where(
-                Withheld.subject_id == column,
-                Withheld.subject_kind == kind.value,
-                Withheld.lifted_at.is_(None),
-                kept_out,
-            )
+            ~sa.exists().where(Withheld.lifted_at.is_(None), kept_out, _names(kind, column))
             for kind, column in subjects
         ),
     )
+
+
+def _names(kind: Kind, column: Any) -> sa.ColumnElement[bool]:
+    itself = sa.and_(Withheld.subject_id == column, Withheld.subject_kind == kind.value)
+    if kind is Kind.PERSON:
+        return itself
+    whom = sa.select(About.person_id).where(About.subject_id == column, About.subject_kind == kind.value)
+    return sa.or_(itself, sa.and_(Withheld.subject_kind == Kind.PERSON.value, Withheld.subject_id.in_(whom)))
 
 
 def opened(staff: StaffMember, kind: Kind, column: Any, now: datetime) -> sa.ColumnElement[bool]:
@@ -295,3 +309,10 @@ def tie(session: Session, staff_id: str, person_id: str, source: str) -> None:
 def untie(session: Session, source: str) -> None:
     """What was tied through ``source`` no longer is."""
     session.execute(sa.delete(Tie).where(Tie.source == source))
+
+
+def concerns_person(session: Session, kind: Kind, subject_id: str, person_id: str) -> None:
+    """Write down that a row is about a person. Again changes nothing."""
+    if session.get(About, (subject_id, kind.value)) is None:
+        session.add(About(subject_id=subject_id, subject_kind=kind.value, person_id=person_id))
+        session.flush()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
-from backend.core.clock import to_local
+from backend.core.clock import STOCKHOLM, to_local
 from backend.core.closed_days import ClosedDays
 from backend.core.municipality import DAYS, Municipality
+
+_FURTHEST = 60
+"""Days; no office is closed for longer."""
 
 
 class Duty:
@@ -26,9 +29,39 @@ class Duty:
         spans = [span for span in self._hours if name in span.days]
         return any(time.fromisoformat(span.open) <= now < _end(span.close) for span in spans)
 
+    def deadline(self, instant: datetime, minutes: int) -> datetime:
+        """When so many minutes of opening hours have passed since ``instant``; nobody's time runs at night.
+
+        In an office without opening hours it runs by the clock.
+        """
+        left = timedelta(minutes=minutes)
+        day = to_local(instant).date()
+        for _ in range(_FURTHEST):
+            for opens, closes in self._spans(day):
+                begins = max(instant, opens)
+                if begins >= closes:
+                    continue
+                if closes - begins >= left:
+                    return begins + left
+                left -= closes - begins
+            day += timedelta(days=1)
+        return instant + timedelta(minutes=minutes)
+
+    def _spans(self, day: date) -> list[tuple[datetime, datetime]]:
+        """The opening hours of a local day as instants, in order."""
+        if self._closed(day):
+            return []
+        name = DAYS[day.weekday()]
+        spans = [(time.fromisoformat(s.open), _end(s.close)) for s in self._hours if name in s.days]
+        return sorted((_instant(day, opens), _instant(day, closes)) for opens, closes in spans)
+
     def told_at(self, instant: datetime) -> bool:
         """Whether somebody whom the municipality has named is told at once."""
         return bool(self.mailbox) and self.open_at(instant)
+
+
+def _instant(day: date, wall: time) -> datetime:
+    return datetime.combine(day, wall, STOCKHOLM).astimezone(UTC)
 
 
 def _end(close: str) -> time:

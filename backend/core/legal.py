@@ -244,14 +244,18 @@ def _walk(rule: _Rule, events: Sequence[Happened], office: WorkingDays) -> list[
             excused = (rule.rule == "T2" and investigating) or (rule.rule == "T8" and not in_jourhem)
             if not excused:
                 start(event)
-        elif event.kind is _E.INVESTIGATION_PROLONGED and rule.rule == "T3" and event.until is not None and running:
-            # A decision for special reasons (SoL 20:3), not an edit: the event itself names the last day.
-            running[-1] = replace(
-                running[-1], due=event.until, target=max(event.day, office.last_working_day(event.until))
-            )
+        elif rule.rule == "T3" and running and _prolongs(event, running[-1]):
+            assert event.until is not None
+            target = max(running[-1].started, office.last_working_day(event.until))
+            running[-1] = replace(running[-1], due=event.until, target=target)
         if event.kind in (_E.INVESTIGATION_OPENED, _E.INVESTIGATION_FINISHED):
             investigating = event.kind is _E.INVESTIGATION_OPENED
     return done + running
+
+
+def _prolongs(event: Happened, clock: Clock) -> bool:
+    """A decision for special reasons (SoL 20:3), not an edit: the event itself names the last day."""
+    return event.kind is _E.INVESTIGATION_PROLONGED and event.until is not None and event.until > clock.due
 
 
 def _feedback(events: Sequence[Happened], office: WorkingDays) -> list[Clock]:

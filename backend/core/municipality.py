@@ -129,6 +129,12 @@ class OnCall(Strict, frozen=True):
     acknowledge_minutes: int
 
 
+class TeamTerms(Strict, frozen=True):
+    """How long somebody who is asked into a team may take to answer, in minutes of opening hours."""
+
+    answer_minutes: int = 240
+
+
 class WorkingSpan(Strict, frozen=True):
     """Working hours of some weekdays, local ``HH:MM``."""
 
@@ -203,6 +209,7 @@ class Municipality(Strict, frozen=True):
     booking: BookingTerms
     retention: Retention
     on_call: OnCall
+    team: TeamTerms = TeamTerms()
     areas: list[Area] = []
     improvement: bool = False
     demo_staff: list[DemoStaff] = []
@@ -244,6 +251,8 @@ def load_municipality(directory: Path, name: str) -> Municipality:
     for staff in loaded.demo_staff:
         if staff.unit not in units:
             raise ContentError(f"{path}: {staff.login} works in {staff.unit}, which is no unit")
+    if loaded.team.answer_minutes < 1:
+        raise ContentError(f"{path}: team.answer_minutes must be at least 1")
     if not 1 <= loaded.retention.misunderstood_days <= LONGEST_MISUNDERSTOOD:
         raise ContentError(f"{path}: retention.misunderstood_days must be 1 to {LONGEST_MISUNDERSTOOD}")
     if loaded.booking.meeting_minutes % 5 or loaded.booking.buffer_minutes % 5:

@@ -67,6 +67,16 @@ def test_who_begins_to_work_for_the_father_later_is_kept_out_too(
     assert sees(house, anna)
 
 
+def test_what_is_about_a_withheld_person_is_withheld_too(house: House, karin: StaffMember, anna: StaffMember) -> None:
+    """A concern and a booking of the child need no line of their own, and other people's stay."""
+    withhold(house, karin, (From.STAFF, "anna"))
+    assert sees(house, anna, Kind.CONCERN, "told")
+    for _ in range(2):
+        house.db.write_now(lambda session: access.concerns_person(session, Kind.CONCERN, "told", "child"))
+    assert (False, True) == (sees(house, anna, Kind.CONCERN, "told"), sees(house, anna, Kind.CONCERN, "other"))
+    assert sees(house, anna, Kind.BOOKING, "told"), "an id of another kind is another thing"
+
+
 def test_lifting_it_is_a_deed_with_a_reason(house: House, karin: StaffMember, anna: StaffMember) -> None:
     """Both deeds are in the log with their sealed reasons, and the line is kept."""
     line = withhold(house, karin, (From.STAFF, "anna"))
