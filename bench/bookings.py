@@ -84,12 +84,13 @@ def _employ(session: Session) -> None:
 
 def slots(count: int) -> list[str]:
     """``count`` slots, each start as often as there are therapists; all of them can be booked."""
-    terms = rules.Terms(30, 10, 15, 1)
+    terms = rules.Terms(30, 10, 15)
     starts: list[datetime] = []
     day = date(2026, 11, 25)
     while len(starts) * THERAPISTS < count:
         if day.weekday() < 5:
-            starts += rules.starts(day, rules.Shift("", day.weekday(), _OPENS, _CLOSES), terms)
+            opens, closes = rules.instant(day, _OPENS), rules.instant(day, _CLOSES)
+            starts += rules.starts((opens, closes), (), terms, opens)
         day += timedelta(days=1)
     wanted = [rules.slot_id(start, None) for start in starts for _ in range(THERAPISTS)][:count]
     random.Random(1).shuffle(wanted)

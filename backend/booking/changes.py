@@ -8,21 +8,20 @@ two who swap times never wait for each other.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from backend.booking import notices, repository, rules
+from backend.booking import notices, repository
 from backend.booking.lifecycle import Deed, after
 from backend.booking.offering import Offering, Place, drop_expired
 from backend.booking.races import contend
+from backend.booking.rules import Slot
 from backend.booking.tables import Booking
 from backend.core import audit
 from backend.core.audit import Tag
-from backend.core.clock import to_local
 from backend.core.errors import Conflict, InvalidField, NotFound, Taken
 from backend.core.house import House
 from backend.core.idempotency import Key, claim
@@ -148,7 +147,8 @@ class Changes:
         *,
         actor: str = VISITOR,
     ) -> Changed:
-        start = _start(slot)
+        wanted = self._offering.read(slot)
+        start = wanted.start
 
         def work(session: Session) -> Changed:
             now = self._house.clock.now()
@@ -163,7 +163,7 @@ class Changes:
             if state == booking.state and booking.start_at == start:
                 return _changed(session, booking)
             before = booking.therapist_id
-            place = self._place(session, booking, start, now)
+            place = self._place(session, booking, wanted, now)
             self._take(session, booking, place)
             booking.state, booking.start_at, booking.end_at = state, start, place.end
             booking.therapist_id, booking.cancelled_at = place.therapist, None
@@ -178,15 +178,14 @@ class Changes:
 
         return await contend(self._db, work)
 
-    def _place(self, session: Session, booking: Booking, start: datetime, now: datetime) -> Place:
+    def _place(self, session: Session, booking: Booking, wanted: Slot, now: datetime) -> Place:
         """The same therapist if they are free then, else whoever is. Raises `Taken` or `InvalidField`."""
-        schedule = self._offering.check_start(session, start, booking.channel, now)
+        slot = replace(wanted, channel=booking.channel)
+        day = self._offering.check(session, slot, now)
         try:
-            return self._offering.choose(
-                session, schedule, start, booking.channel, now, among={booking.therapist_id}, moving=booking.id
-            )
+            return self._offering.choose(session, day, slot, now, among={booking.therapist_id}, moving=booking.id)
         except Taken:
-            return self._offering.choose(session, schedule, start, booking.channel, now, moving=booking.id)
+            return self._offering.choose(session, day, slot, now, moving=booking.id)
 
     def _take(self, session: Session, booking: Booking, place: Place) -> None:
         """Own the cells of ``place`` and no others."""
@@ -196,7 +195,7 @@ class Changes:
 
     def _colleague_for(self, session: Session, booking: Booking, to: str | None, now: datetime) -> str:
         """Who takes over at the same time. Raises `Taken` and `InvalidField`."""
-        schedule = repository.schedule_of(session, to_local(booking.start_at).date())
+        day = self._offering.at_work(session, booking.start_at, booking.end_at, booking.channel)
         own = repository.cells_of(session, booking.id)
         state = repository.occupied(session, min(own), max(own) + 1, now)
         if to is not None:
@@ -207,12 +206,11 @@ class Changes:
                 raise InvalidField("channel_unavailable", "therapist")
             candidates = [to]
         else:
-            duty = rules.on_duty(booking.start_at, booking.end_at, schedule.able(booking.channel))
-            candidates = [each for each in duty if each != booking.therapist_id]
+            candidates = [person.id for person in day.able if person.id != booking.therapist_id]
         free = [each for each in candidates if not state.busy.get(each)]
         if not free:
             raise Taken
-        chosen = rules.least_loaded(free, schedule.talks, random.random)
+        chosen = self._offering.fairest(day, booking.start_at, free)
         if state.expired.get(chosen):
             drop_expired(session, state.expired[chosen], now)
         return chosen
@@ -235,10 +233,3 @@ def _changed(session: Session, booking: Booking) -> Changed:
     return Changed(
         booking.id, booking.start_at, booking.end_at, booking.channel or "", therapist.first_name, booking.state
     )
-
-
-def _start(slot: str) -> datetime:
-    try:
-        return rules.read_slot(slot)[0]
-    except ValueError:
-        raise InvalidField("no_such_time", "slot") from None

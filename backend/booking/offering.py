@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
 from sqlalchemy.orm import Session
 
-from backend.booking import repository, rules
-from backend.booking.rules import Terms
+from backend.booking import repository, rules, schedule_repository
+from backend.booking.rules import ANYBODY, Person, Slot, Wanted, Wish
+from backend.booking.schedule_repository import Defaults, Schedule
 from backend.core import audit
 from backend.core.audit import Tag
 from backend.core.clock import to_local
 from backend.core.closed_days import ClosedDays
+from backend.core.duty import Duty
 from backend.core.errors import InvalidField, Taken
 from backend.core.house import House
+
+_STRIDE = 7
+"""Days that are searched at once for the first free time."""
+_GIVEN_UP = (("therapist",), ("therapist", "gender"), ("therapist", "gender", "language"))
+"""What is given up of a wish, least first, until there is a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class FreeTime:
-    """A time that can be chosen. ``slot`` means nothing to anybody but `BookingDesk.hold`."""
+    """A time that can be chosen. ``slot`` means nothing to anybody but `BookingDesk.hold`.
+
+    ``end`` is that of the shortest talk which somebody who is free then would give.
+    """
 
     slot: str
     start: datetime
@@ -34,8 +44,12 @@ class Offer:
 
     ``more`` says whether there are others after them. ``opens`` is the first time
     beyond the asked days, set when there is nothing left to show within them.
-    ``promised`` is the day by which somebody is promised a talk. ``near`` are the times
-    nearest to what was wished for, when there is none as wished.
+    ``promised`` is the day by which somebody is promised a talk, ``until`` the last day of the offer without
+    wishes, and ``within`` whether there is any time until then, whatever was wished of hour and person.
+
+    When there is none as wished, ``near`` are the times nearest to the hour that was wished for, with such a
+    person, and ``others`` those at the hour with somebody else; ``given_up`` names what these do not honour:
+    ``therapist``, ``gender``, ``language``, ``channel``.
     """
 
     times: list[FreeTime]
@@ -43,6 +57,21 @@ class Offer:
     opens: FreeTime | None
     promised: date
     near: list[FreeTime] = field(default_factory=list)
+    others: list[FreeTime] = field(default_factory=list)
+    given_up: tuple[str, ...] = ()
+    within: bool = False
+    until: date = date.min
+    staffed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request for times: in which way, with whom, whether it cannot wait; ``holder``'s own hold counts as free."""
+
+    channel: str | None = None
+    wish: Wish = ANYBODY
+    acute: bool = False
+    holder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,120 +84,244 @@ class Place:
     cells: range
 
 
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A time's day: everybody's schedule, and ``able``, who could take a talk at that time if they are free."""
+
+    schedule: Schedule
+    able: list[Person]
+
+
 class Offering:
     """The times of one municipality. Methods with a session run inside its transaction."""
 
     def __init__(self, house: House) -> None:
         settings = house.municipality.booking
+        release = settings.acute_release
         self._house = house
         self._settings = settings
-        self._terms = Terms(
-            settings.meeting_minutes, settings.buffer_minutes, settings.notice_minutes, settings.days_ahead
+        self._key = house.settings.code_pepper
+        self._defaults = Defaults(
+            settings.meeting_minutes,
+            settings.buffer_minutes,
+            settings.notice_minutes,
+            rules.minutes_of(time.fromisoformat(release)) if release else None,
         )
         self._closed = ClosedDays(house.municipality).closed
         self._cutoff = time.fromisoformat(settings.cutoff)
+        self._duty = Duty(house.municipality)
 
     async def offer(
         self,
         channel: str | None = None,
-        wanted: rules.Wanted | None = None,
+        wanted: Wanted | None = None,
         skip: int = 0,
         limit: int | None = None,
         *,
         holder: str | None = None,
+        wish: Wish | None = None,
+        acute: bool = False,
     ) -> Offer:
         """Free times today and the next working day, or those that are ``wanted``, on any day that can be booked.
 
-        ``skip`` passes over times already shown; ``holder``'s own hold counts as free. Never
-        claims a time that cannot be held at this moment. Raises `InvalidField` for an unknown channel.
+        ``skip`` passes over times already shown; ``holder``'s own hold counts as free. ``acute``: the times
+        kept for whoever cannot wait are offered too. Never claims a time that cannot be held at this moment.
+        Raises `InvalidField` for an unknown channel.
         """
+        asked = Asked(channel, wish or ANYBODY, acute, holder)
+        return await self._house.db.read(lambda session: self.look(session, asked, wanted, skip, limit))
+
+    def look(
+        self, session: Session, asked: Asked, wanted: Wanted | None = None, skip: int = 0, limit: int | None = None
+    ) -> Offer:
+        """See `offer`."""
         now = self._house.clock.now()
-        today = to_local(now).date()
-        promised_days = rules.promised_days(today, self._terms.days_ahead, self._closed)
-        wanted = wanted or rules.Wanted()
-        days = wanted.days(promised_days, today, self._closed)
-        promised = self._promised(now)
-        if not self._settings.enabled:
-            return Offer([], False, None, promised)
-        self.check_channel(channel)
+        self.check_channel(asked.channel)
+        wanted = wanted or Wanted()
         skip, limit = max(0, skip), self._settings.offer if limit is None else max(0, limit)
-        earliest = now + timedelta(minutes=self._terms.notice)
-
-        def work(session: Session) -> Offer:
-            schedule = repository.schedule(session)
-            found = self._free(session, schedule, channel, days, earliest, now, holder)
-            fitting = [free.start for free in found if wanted.fits(free.start)]
-            times = [self._time(start, channel) for start in fitting[skip : skip + limit]]
-            opens, near, last = None, [], days[-1] if days else today
-            if not times:
-                opens = self._first_after(session, schedule, channel, last, earliest, now, holder)
-            if not fitting and wanted != rules.Wanted():
-                around = wanted.around(promised_days, today, self._closed)
-                known = self._free(session, schedule, channel, around, earliest, now, holder)
-                starts = sorted((free.start for free in known), key=wanted.distance)[:limit]
-                near = [self._time(start, channel) for start in sorted(starts)]
-            return Offer(times, len(fitting) > skip + limit, opens, promised, near)
-
-        return await self._house.db.read(work)
+        promised, staffed = self._promised(now), self._duty.open_at(now)
+        today = to_local(now).date()
+        until = max(rules.promised_days(today, self._settings.days_ahead, self._closed), default=today)
+        if not self._settings.enabled:
+            return Offer([], False, None, promised, until=until, staffed=staffed)
+        found = _Search(self, session, asked, now)
+        soon = found.open_days(today, until)
+        days = wanted.days(soon, today, found.closed)
+        fitting = [free for free in found.free(days, asked.channel, asked.wish) if wanted.fits(free.start)]
+        times = [self._time(free, asked) for free in fitting[skip : skip + limit]]
+        opens = None if times else found.first_after(days[-1] if days else today)
+        near: list[FreeTime] = []
+        others: list[FreeTime] = []
+        given_up: tuple[str, ...] = ()
+        if not fitting and wanted != Wanted():
+            around = found.free(wanted.around(soon, today, found.closed), asked.channel, asked.wish)
+            nearest = sorted(around, key=lambda free: wanted.distance(free.start))[:limit]
+            near = [self._time(free, asked) for free in sorted(nearest, key=lambda free: free.start)]
+        if not fitting:
+            others, given_up = self._with_others(found, asked, wanted, days, limit)
+        return Offer(
+            times=times,
+            more=len(fitting) > skip + limit,
+            opens=self._time(opens, asked) if opens is not None else None,
+            promised=promised,
+            near=near,
+            others=others,
+            given_up=given_up,
+            within=bool(found.free(soon, asked.channel, ANYBODY)),
+            until=until,
+            staffed=staffed,
+        )
 
     def check_channel(self, channel: str | None) -> None:
         """Raise `InvalidField` for a channel that the municipality has not opened."""
         if channel is not None and channel not in self._settings.channels:
             raise InvalidField("channel_unavailable", "channel")
 
-    def check_start(self, session: Session, start: datetime, channel: str | None, now: datetime) -> repository.Schedule:
-        """The schedule of the day of ``start``; raises `InvalidField` if nobody ever begins a talk then."""
-        day, today = to_local(start).date(), to_local(now).date()
-        known = self._settings.enabled and (day - today).days <= rules.LOOK_AHEAD and not self._closed(day)
-        if not known:
+    def read(self, text: str) -> Slot:
+        """The time that a slot's id names. Raises `InvalidField` for what never was one, or was not offered so."""
+        try:
+            slot = rules.read_slot(text)
+        except ValueError:
+            raise InvalidField("no_such_time", "slot") from None
+        if (slot.mark is not None or slot.acute) and not slot.ours(self._key):
             raise InvalidField("no_such_time", "slot")
-        schedule = repository.schedule_of(session, day)
-        if not rules.working_at(start, schedule.able(channel), self._terms):
+        self.check_channel(slot.channel)
+        return slot
+
+    def check(self, session: Session, slot: Slot, now: datetime) -> Day:
+        """The day of a slot and who could take it.
+
+        Raises `InvalidField` if nobody ever begins a talk then, and `Taken` if it is too late for it.
+        """
+        day, today = to_local(slot.start).date(), to_local(now).date()
+        if not self._settings.enabled or (day - today).days > rules.LOOK_AHEAD:
             raise InvalidField("no_such_time", "slot")
-        if start < now + max(timedelta(0), timedelta(minutes=self._terms.notice) - rules.SHOWN) or start <= now:
+        schedule = schedule_repository.schedule_of(session, day, self._defaults)
+        fits = rules.covers if slot.mark is not None else rules.usual
+        able = [
+            person
+            for person in schedule.suiting(slot.channel, slot.wish)
+            if any(fits(window, slot.start, person.terms) for window in person.hours.windows(day, self._closed))
+        ]
+        if not able:
+            if slot.mark is not None:
+                raise Taken
+            raise InvalidField("no_such_time", "slot")
+        able = [person for person in able if slot.start >= person.terms.earliest(now - rules.SHOWN)]
+        if not able or slot.start <= now:
             raise Taken
-        return schedule
+        return Day(schedule, able)
 
     def choose(
         self,
         session: Session,
-        schedule: repository.Schedule,
-        start: datetime,
-        channel: str | None,
+        day: Day,
+        slot: Slot,
         now: datetime,
         *,
         among: Collection[str] | None = None,
         moving: str | None = None,
     ) -> Place:
-        """Whoever should take a talk at ``start``; clears expired holds in the way. Raises `Taken`.
+        """Whoever should take a talk at a slot; clears expired holds in the way. Raises `Taken`.
 
         ``among`` limits who it may be; ``moving`` is a booking whose own cells count as free.
         """
-        able = rules.working_at(start, schedule.able(channel), self._terms)
-        if among is not None:
-            able = [therapist for therapist in able if therapist in among]
-        wanted = rules.cells(start, self._terms.cells)
-        state = repository.occupied(session, wanted.start, wanted.stop, now, moving=moving)
-        free = [therapist for therapist in able if not state.busy.get(therapist)]
+        able = [person for person in day.able if among is None or person.id in among]
+        needed = max((person.terms.cells for person in able), default=1)
+        around = rules.cells(slot.start, needed)
+        state = repository.occupied(session, around.start, around.stop, now, moving=moving)
+        free = [person for person in able if self._is_free(person, slot, state.busy.get(person.id, ()), now)]
         if not free:
             raise Taken
-        chosen = rules.least_loaded(free, schedule.talks, random.random)
+        chosen = self.fairest(day, slot.start, [person.id for person in free])
         if state.expired.get(chosen):
             drop_expired(session, state.expired[chosen], now)
-        end = start + timedelta(minutes=self._terms.meeting)
-        return Place(chosen, schedule.names[chosen], end, wanted)
+        return self._place(next(person for person in free if person.id == chosen), slot.start)
+
+    def at_work(self, session: Session, start: datetime, end: datetime, channel: str | None) -> Day:
+        """Everybody who works from ``start`` to ``end``, whatever times they begin their own talks at."""
+        day = to_local(start).date()
+        schedule = schedule_repository.schedule_of(session, day, self._defaults)
+        able = [
+            person
+            for person in schedule.people
+            if (channel is None or channel in person.channels)
+            and any(begin <= start and end <= stop for begin, stop in person.hours.windows(day, self._closed))
+        ]
+        return Day(schedule, able)
+
+    def fairest(self, day: Day, start: datetime, therapists: Sequence[str]) -> str:
+        """Whoever of ``therapists`` has the least of their working day taken."""
+        load = {
+            person.id: self._load(person, start, day.schedule.taken.get(person.id, 0)) for person in day.schedule.people
+        }
+        return rules.fairest(therapists, load, random.random)
+
+    def instead(
+        self, session: Session, start: datetime, channel: str | None, now: datetime, wish: Wish = ANYBODY
+    ) -> list[Place]:
+        """Everybody who works and is free for a talk at ``start``, the fairest choice first. For a talk that has its
+        time already and needs another therapist, so notice, cut-off and acute times do not matter."""
+        day = to_local(start).date()
+        schedule = schedule_repository.schedule_of(session, day, self._defaults)
+        able = [
+            person
+            for person in schedule.suiting(channel, wish)
+            if any(rules.covers(window, start, person.terms) for window in person.hours.windows(day, self._closed))
+        ]
+        if not able:
+            return []
+        around = rules.cells(start, max(person.terms.cells for person in able))
+        state = repository.occupied(session, around.start, around.stop, now)
+        free = [
+            person
+            for person in able
+            if set(state.busy.get(person.id, ())).isdisjoint(rules.cells(start, person.terms.cells))
+        ]
+        free.sort(key=lambda person: self._load(person, start, schedule.taken.get(person.id, 0)))
+        return [self._place(person, start) for person in free]
+
+    def clear(self, session: Session, place: Place, now: datetime) -> None:
+        """Take away holds that have run out and lie in the way of a place of `instead`."""
+        state = repository.occupied(session, place.cells.start, place.cells.stop, now)
+        if state.expired.get(place.therapist):
+            drop_expired(session, state.expired[place.therapist], now)
 
     def channels_at(
-        self, session: Session, schedule: repository.Schedule, start: datetime, therapist_id: str, now: datetime
+        self, session: Session, start: datetime, therapist_id: str, now: datetime, wish: Wish = ANYBODY
     ) -> tuple[str, ...]:
         """Channels that a held time can be booked for: the therapist's own, and those of colleagues free then."""
-        ways = set(schedule.channels.get(therapist_id, ()))
+        ways = set(repository.colleague(session, therapist_id).channels)
         if not ways.issuperset(self._settings.channels):
-            able = rules.working_at(start, schedule.shifts, self._terms)
-            wanted = rules.cells(start, self._terms.cells)
-            busy = repository.occupied(session, wanted.start, wanted.stop, now).busy
-            ways |= {way for each in able if not busy.get(each) for way in schedule.channels[each]}
+            for channel in self._settings.channels:
+                if channel not in ways and self.instead(session, start, channel, now, wish):
+                    ways.add(channel)
         return tuple(channel for channel in self._settings.channels if channel in ways)
+
+    def schedule(self, session: Session, first: date, last: date) -> Schedule:
+        """Everybody's hours from ``first`` to ``last``."""
+        return schedule_repository.schedule(session, first, last, self._defaults)
+
+    def closed(self, day: date) -> bool:
+        """Whether the office is closed on a local day."""
+        return self._closed(day)
+
+    def _is_free(self, person: Person, slot: Slot, busy: Collection[int], now: datetime) -> bool:
+        needed = rules.cells(slot.start, person.terms.cells)
+        if not set(busy).isdisjoint(needed):
+            return False
+        kept = () if slot.acute else person.reserved(to_local(slot.start).date(), now)
+        return all(set(rules.cells_between(*span)).isdisjoint(needed) for span in kept)
+
+    def _load(self, person: Person, start: datetime, taken: int) -> float:
+        """The share of a therapist's working day that talks have taken."""
+        windows = person.hours.windows(to_local(start).date(), self._closed)
+        room = sum((end - begin).total_seconds() for begin, end in windows) / rules.CELL / person.terms.cells
+        return taken / max(room, 1)
+
+    def _place(self, person: Person, start: datetime) -> Place:
+        end = start + timedelta(minutes=person.terms.meeting)
+        return Place(person.id, person.name, end, rules.cells(start, person.terms.cells))
 
     def _promised(self, now: datetime) -> date:
         """Today before the cut-off of an open day, else the next open day."""
@@ -178,41 +331,81 @@ class Offering:
             return today
         return next(rules.open_after(today, self._closed), today)
 
-    def _free(
-        self,
-        session: Session,
-        schedule: repository.Schedule,
-        channel: str | None,
-        days: list[date],
-        earliest: datetime,
-        now: datetime,
-        holder: str | None,
-    ) -> list[rules.Free]:
-        if not days:
-            return []
-        first = rules.cells(rules.instant(days[0], 0), 1).start
-        end = rules.cells(rules.instant(days[-1], 24 * 60), self._terms.cells).stop
-        state = repository.occupied(session, first, end, now, but_for=holder)
-        return rules.free_times(days, schedule.able(channel), state.busy, earliest, self._terms)
+    def _with_others(
+        self, found: _Search, asked: Asked, wanted: Wanted, days: Sequence[date], limit: int
+    ) -> tuple[list[FreeTime], tuple[str, ...]]:
+        """Times at the hour that was wished for, giving up as little as possible of the rest; and what was given up."""
+        wished = [name for name in ("therapist", "gender", "language") if getattr(asked.wish, name) is not None]
+        tries = [tuple(name for name in names if name in wished) for names in _GIVEN_UP]
+        if asked.channel is not None:
+            tries.append((*wished, "channel"))
+        for names in dict.fromkeys(filter(None, tries)):
+            less = Asked(
+                None if "channel" in names else asked.channel,
+                asked.wish.without(*(name for name in names if name != "channel")),
+                asked.acute,
+                asked.holder,
+            )
+            free = [each for each in found.free(days, less.channel, less.wish) if wanted.fits(each.start)]
+            if free:
+                return [self._time(each, less) for each in free[:limit]], names
+        return [], ()
 
-    def _first_after(
-        self,
-        session: Session,
-        schedule: repository.Schedule,
-        channel: str | None,
-        last: date,
-        earliest: datetime,
-        now: datetime,
-        holder: str | None,
-    ) -> FreeTime | None:
-        for day in rules.open_after(last, self._closed):
-            found = self._free(session, schedule, channel, [day], earliest, now, holder)
+    def _time(self, free: rules.Free, asked: Asked) -> FreeTime:
+        slot = Slot(free.start, asked.channel, asked.wish, asked.acute)
+        told = slot.told if free.usual and not asked.acute else slot.signed(self._key)
+        return FreeTime(told, free.start, free.start + timedelta(minutes=free.minutes))
+
+
+class _Search:
+    """One look at the calendar: the schedule is read once, what is occupied as far as it is needed."""
+
+    def __init__(self, offering: Offering, session: Session, asked: Asked, now: datetime) -> None:
+        self._session = session
+        self._asked = asked
+        self._now = now
+        self._office = offering.closed
+        self._today = to_local(now).date()
+        self._schedule = offering.schedule(session, self._today, self._today + timedelta(days=rules.LOOK_AHEAD))
+        self._opened = self._schedule.opened
+        self._known: dict[tuple[date, date], dict[str, set[int]]] = {}
+        self._found: dict[tuple[tuple[date, ...], str | None, Wish], list[rules.Free]] = {}
+
+    def closed(self, day: date) -> bool:
+        """Whether nobody can have hours on ``day``."""
+        return self._office(day) and day not in self._opened
+
+    def open_days(self, first: date, last: date) -> list[date]:
+        """The days from ``first`` to ``last`` on which somebody may work."""
+        days = (first + timedelta(days=step) for step in range((last - first).days + 1))
+        return [day for day in days if not self.closed(day)]
+
+    def free(self, days: Sequence[date], channel: str | None, wish: Wish) -> list[rules.Free]:
+        """Free starts on ``days``, nearest first."""
+        known = (tuple(days), channel, wish)
+        if known not in self._found:
+            people = self._schedule.suiting(channel, wish)
+            busy = self._busy(days[0], days[-1]) if days and people else {}
+            self._found[known] = rules.free_times(days, people, busy, self._now, self._office, acute=self._asked.acute)
+        return self._found[known]
+
+    def first_after(self, last: date) -> rules.Free | None:
+        """The first free start on the open days after ``last``."""
+        days = list(rules.open_after(last, self.closed))
+        for place in range(0, len(days), _STRIDE):
+            found = self.free(days[place : place + _STRIDE], self._asked.channel, self._asked.wish)
             if found:
-                return self._time(found[0].start, channel)
+                return found[0]
         return None
 
-    def _time(self, start: datetime, channel: str | None) -> FreeTime:
-        return FreeTime(rules.slot_id(start, channel), start, start + timedelta(minutes=self._terms.meeting))
+    def _busy(self, first: date, last: date) -> dict[str, set[int]]:
+        if (first, last) not in self._known:
+            most = max(person.terms.cells for person in self._schedule.people)
+            begin = rules.cells(rules.instant(first, 0), 1).start
+            end = rules.cells(rules.instant(last, 24 * 60), most).stop
+            state = repository.occupied(self._session, begin, end, self._now, but_for=self._asked.holder)
+            self._known[first, last] = state.busy
+        return self._known[first, last]
 
 
 def drop_expired(session: Session, booking_ids: Collection[str], now: datetime) -> list[str]:

@@ -6,19 +6,19 @@ the booking, or counts cells without saying whose they are.
 
 from __future__ import annotations
 
-import functools
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from backend.booking.lifecycle import BOOKED, CANCELLED, HELD, STANDS
-from backend.booking.rules import Shift, instant
-from backend.booking.tables import ACTIVE, AfterTalk, Booking, BookingCell, MissedTalk, Therapist, WorkingHours
+from backend.booking.rules import Wish, read_wish
+from backend.booking.schedule_repository import words
+from backend.booking.tables import ACTIVE, AfterTalk, Booking, BookingCell, MissedTalk, Therapist
 from backend.core.access import Kind, visible
 from backend.core.codes import ReturnCode
 from backend.core.people import Role, StaffMember
@@ -26,31 +26,6 @@ from backend.core.people import Role, StaffMember
 _booking: Any = Booking.__table__
 _cell: Any = BookingCell.__table__
 
-_SCHEDULE = (
-    sa.select(
-        WorkingHours.staff_id,
-        WorkingHours.weekday,
-        WorkingHours.start_minute,
-        WorkingHours.end_minute,
-        Therapist.channels,
-        StaffMember.first_name,
-    )
-    .join(Therapist, Therapist.staff_id == WorkingHours.staff_id)
-    .join(StaffMember, StaffMember.id == WorkingHours.staff_id)
-    .where(StaffMember.active)
-    .order_by(WorkingHours.staff_id, WorkingHours.weekday, WorkingHours.start_minute)
-)
-_TALKS = (
-    sa.select(sa.func.count())
-    .where(
-        _booking.c.therapist_id == WorkingHours.staff_id,
-        _booking.c.start_at >= sa.bindparam("begin"),
-        _booking.c.start_at < sa.bindparam("end"),
-        _booking.c.state != CANCELLED,
-    )
-    .scalar_subquery()
-)
-_SCHEDULE_OF_DAY = _SCHEDULE.add_columns(_TALKS).where(WorkingHours.weekday == sa.bindparam("weekday"))
 _OWNED = sa.select(
     _booking.c.id,
     _booking.c.therapist_id,
@@ -60,6 +35,7 @@ _OWNED = sa.select(
     _booking.c.hold_until,
     _booking.c.channel,
     _booking.c.receipt,
+    _booking.c.wish,
 )
 _ACTIVE_OF = _OWNED.where(_booking.c.holder == sa.bindparam("holder"), ACTIVE).with_for_update()
 _OF_HOLDER = _OWNED.where(
@@ -115,6 +91,7 @@ class Owned:
     hold_until: datetime | None
     channel: str | None
     receipt: str | None
+    wish: Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,53 +107,11 @@ class Colleague:
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
-    """Working hours of those who are employed now, and by therapist: channels, first name and talks that day."""
-
-    shifts: list[Shift]
-    channels: dict[str, frozenset[str]]
-    names: dict[str, str]
-    talks: dict[str, int]
-
-    def able(self, channel: str | None) -> list[Shift]:
-        """Shifts of those who can meet in ``channel`` (None: in any)."""
-        if channel is None:
-            return self.shifts
-        return [shift for shift in self.shifts if channel in self.channels[shift.therapist]]
-
-
-@dataclass(frozen=True, slots=True)
 class Occupied:
     """Cells in use per therapist, and the ids of holds that have run out but still own cells."""
 
     busy: dict[str, set[int]]
     expired: dict[str, set[str]]
-
-
-def schedule(session: Session) -> Schedule:
-    """The working hours of all therapists, without counting their talks."""
-    return _schedule(session.connection().execute(_SCHEDULE).all())
-
-
-def schedule_of(session: Session, day: date) -> Schedule:
-    """The working hours on a local day, with the talks that each has in it."""
-    values = {"weekday": day.weekday(), "begin": instant(day, 0), "end": instant(day, 24 * 60)}
-    return _schedule(session.connection().execute(_SCHEDULE_OF_DAY, values).all())
-
-
-def _schedule(rows: Iterable[Any]) -> Schedule:
-    found = Schedule([], {}, {}, {})
-    for staff_id, weekday, start, end, ways, first_name, *talks in rows:
-        found.shifts.append(Shift(staff_id, weekday, start, end))
-        found.channels[staff_id] = _ways(ways)
-        found.names[staff_id] = first_name
-        found.talks[staff_id] = talks[0] if talks else 0
-    return found
-
-
-@functools.cache
-def _ways(channels: str) -> frozenset[str]:
-    return frozenset(channels.split(",")) - {""}
 
 
 def occupied(
@@ -212,7 +147,10 @@ def booked_by(session: Session, holder: str) -> Owned | None:
 
 def _owned(session: Session, statement: sa.Select[Any], **values: str) -> Owned | None:
     row = session.connection().execute(statement, values).one_or_none()
-    return Owned(*row) if row is not None else None
+    if row is None:
+        return None
+    columns: Any = row
+    return Owned(*[*columns[:-1], read_wish(columns[-1] or "")])
 
 
 def active_of(session: Session, holder: str) -> Owned | None:
@@ -307,13 +245,13 @@ def by_id(session: Session, booking_id: str, *, lock: bool = False) -> Owned | N
 def colleague(session: Session, staff_id: str) -> Colleague:
     """A therapist, still employed or not; raises `NoResultFound`."""
     row = session.connection().execute(_COLLEAGUE, {"id": staff_id}).one()
-    return Colleague(row[0], row[1], row[2], row[3], _ways(row[4]), row[5])
+    return Colleague(row[0], row[1], row[2], row[3], words(row[4]), row[5])
 
 
 def working(session: Session, staff_id: str) -> Colleague | None:
     """A therapist who is employed now, or None."""
     row = session.connection().execute(_COLLEAGUE.where(StaffMember.active), {"id": staff_id}).one_or_none()
-    return Colleague(row[0], row[1], row[2], row[3], _ways(row[4]), row[5]) if row is not None else None
+    return Colleague(row[0], row[1], row[2], row[3], words(row[4]), row[5]) if row is not None else None
 
 
 def readable_by(staff: StaffMember) -> sa.Select[Booking, str, str | None]:

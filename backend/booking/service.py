@@ -29,8 +29,7 @@ from backend.booking.safe import CHOICES, Safe
 from backend.booking.tables import Booking
 from backend.core import audit, codes
 from backend.core.audit import Tag
-from backend.core.clock import to_local
-from backend.core.errors import AlreadyBooked, HoldExpired, InvalidField, NotFound, Taken
+from backend.core.errors import AlreadyBooked, HoldExpired, InvalidField, NotFound
 from backend.core.house import House
 from backend.core.people import StaffMember
 from backend.core.phone import parse_phone
@@ -174,9 +173,11 @@ class BookingDesk:
         limit: int | None = None,
         *,
         holder: str | None = None,
+        wish: rules.Wish | None = None,
+        acute: bool = False,
     ) -> Offer:
         """See `Offering.offer`."""
-        return await self._offering.offer(channel, wanted, skip, limit, holder=holder)
+        return await self._offering.offer(channel, wanted, skip, limit, holder=holder, wish=wish, acute=acute)
 
     async def hold(self, holder: str, slot: str) -> Held:
         """Keep a time for ``holder`` for five minutes, and let go of what they held before.
@@ -184,18 +185,17 @@ class BookingDesk:
         Raises `Taken` when nobody is free then any more, `AlreadyBooked` when the holder
         has a confirmed talk ahead, and `InvalidField` for a slot that never was a time.
         """
-        start, channel = _read(slot)
-        self._offering.check_channel(channel)
+        wanted = self._offering.read(slot)
 
         def work(session: Session) -> Held:
             now = self._house.clock.now()
             mine = repository.active_of(session, holder)
             if mine is not None and mine.state == BOOKED and mine.end_at > now:
                 raise AlreadyBooked
-            schedule = self._offering.check_start(session, start, channel, now)
+            day = self._offering.check(session, wanted, now)
             if mine is not None:
                 self._let_go(session, mine, now)
-            place = self._offering.choose(session, schedule, start, channel, now)
+            place = self._offering.choose(session, day, wanted, now)
             booking_id = new_id()
             until = now + timedelta(minutes=self._settings.hold_minutes)
             repository.add(
@@ -204,11 +204,12 @@ class BookingDesk:
                     "id": booking_id,
                     "holder": holder,
                     "therapist_id": place.therapist,
-                    "start_at": start,
+                    "start_at": wanted.start,
                     "end_at": place.end,
                     "state": HELD,
                     "hold_until": until,
-                    "channel": channel,
+                    "channel": wanted.channel,
+                    "wish": wanted.wish.told or None,
                     "lang": "sv",
                     "created_at": now,
                 },
@@ -217,11 +218,11 @@ class BookingDesk:
             audit.record(session, now, Tag.BOOKING_HELD, booking_id)
             return Held(
                 booking_id=booking_id,
-                start=start,
+                start=wanted.start,
                 therapist=place.name,
                 until=until,
                 minutes=self._settings.hold_minutes,
-                channels=self._offering.channels_at(session, schedule, start, place.therapist, now),
+                channels=self._offering.channels_at(session, wanted.start, place.therapist, now, wanted.wish),
             )
 
         return await contend(self._db, work)
@@ -241,7 +242,7 @@ class BookingDesk:
         if existing is not None:
             return existing
         details = self._checked(details)
-        shown = _read(slot)[0] if slot else None
+        shown = self._offering.read(slot).start if slot else None
         code = await self._house.codes.new()
         receipt = receipt or new_id()
 
@@ -336,14 +337,13 @@ class BookingDesk:
             booking = repository.held_by(session, holder)
             if booking is None or booking.hold_until is None or booking.start_at <= now:
                 return None
-            schedule = repository.schedule_of(session, to_local(booking.start_at).date())
             return Held(
                 booking.id,
                 booking.start_at,
                 repository.colleague(session, booking.therapist_id).first_name,
                 booking.hold_until,
                 self._settings.hold_minutes,
-                self._offering.channels_at(session, schedule, booking.start_at, booking.therapist_id, now),
+                self._offering.channels_at(session, booking.start_at, booking.therapist_id, now, booking.wish),
             )
 
         return await self._db.read(work)
@@ -446,11 +446,10 @@ class BookingDesk:
         therapist = repository.colleague(session, booking.therapist_id)
         if channel in therapist.channels:
             return therapist, booking.end_at
-        schedule = repository.schedule_of(session, to_local(booking.start_at).date())
-        try:
-            place = self._offering.choose(session, schedule, booking.start_at, channel, now)
-        except Taken:
-            raise InvalidField("channel_unavailable", "channel") from None
+        place = next(iter(self._offering.instead(session, booking.start_at, channel, now, booking.wish)), None)
+        if place is None:
+            raise InvalidField("channel_unavailable", "channel")
+        self._offering.clear(session, place, now)
         repository.vacate(session, [booking.id])
         repository.occupy(session, booking.id, place.therapist, place.cells)
         return repository.colleague(session, place.therapist), place.end
@@ -551,13 +550,6 @@ class BookingDesk:
 
 def _room(therapist: repository.Colleague, channel: str | None) -> str | None:
     return therapist.meeting_url if channel == "video" else None
-
-
-def _read(slot: str) -> tuple[datetime, str | None]:
-    try:
-        return rules.read_slot(slot)
-    except ValueError:
-        raise InvalidField("no_such_time", "slot") from None
 
 
 def _reader(booking: Booking) -> Reader:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -17,19 +17,75 @@ _STATES = ", ".join(f"'{state}'" for state in STATES)
 
 
 class Therapist(Base):
-    """A staff member who takes talks. ``channels`` are comma-separated; ``meeting_url`` is the own video room."""
+    """A staff member who takes talks. ``channels`` and ``languages`` are comma-separated; ``meeting_url`` is the own video room.
+
+    Lengths, ``notice_minutes``, ``cutoff_minute`` and ``release_minute`` (minutes of the local day) are the
+    municipality's where they are None. ``personal``: the times are only for those who ask for this very person.
+    """
 
     __tablename__ = "therapist"
 
     staff_id: Mapped[str] = mapped_column(sa.ForeignKey("staff_member.id"), primary_key=True)
     channels: Mapped[str]
     meeting_url: Mapped[str | None]
+    languages: Mapped[str] = mapped_column(default="sv", server_default="sv")
+    gender: Mapped[str | None]
+    personal: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    meeting_minutes: Mapped[int | None]
+    buffer_minutes: Mapped[int | None]
+    notice_minutes: Mapped[int | None]
+    cutoff_minute: Mapped[int | None]
+    release_minute: Mapped[int | None]
+
+    __table_args__ = (
+        sa.CheckConstraint("gender IN ('woman', 'man')", name="gender"),
+        sa.CheckConstraint("meeting_minutes BETWEEN 5 AND 240 AND meeting_minutes % 5 = 0", name="meeting"),
+        sa.CheckConstraint("buffer_minutes BETWEEN 0 AND 120 AND buffer_minutes % 5 = 0", name="buffer"),
+    )
+
+
+_SPAN = "start_minute >= 0 AND end_minute <= 1440 AND start_minute < end_minute"
+
+
+class HoursPeriod(Base):
+    """Local days, ``last`` included, on which a therapist has other weekly hours: a summer, a new timetable."""
+
+    __tablename__ = "hours_period"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    staff_id: Mapped[str] = mapped_column(sa.ForeignKey("therapist.staff_id"), index=True)
+    name: Mapped[str]
+    first: Mapped[date]
+    last: Mapped[date | None]
+
+    __table_args__ = (sa.CheckConstraint("first <= last", name="order"),)
 
 
 class WorkingHours(Base):
-    """Unbroken hours on a weekday (Monday 0), minutes of the local wall clock; a break is a gap between two rows."""
+    """Unbroken hours on a weekday (Monday 0), minutes of the local wall clock; a break is a gap between two rows.
+
+    Without ``period_id`` they are the usual week.
+    """
 
     __tablename__ = "working_hours"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    staff_id: Mapped[str] = mapped_column(sa.ForeignKey("therapist.staff_id"), index=True)
+    period_id: Mapped[str | None] = mapped_column(sa.ForeignKey("hours_period.id"), index=True)
+    weekday: Mapped[int]
+    start_minute: Mapped[int]
+    end_minute: Mapped[int]
+
+    __table_args__ = (
+        sa.CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),
+        sa.CheckConstraint(_SPAN, name="span"),
+    )
+
+
+class AcuteHours(Base):
+    """A part of every such weekday that is kept for whoever cannot wait."""
+
+    __tablename__ = "acute_hours"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     staff_id: Mapped[str] = mapped_column(sa.ForeignKey("therapist.staff_id"), index=True)
@@ -39,7 +95,26 @@ class WorkingHours(Base):
 
     __table_args__ = (
         sa.CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),
-        sa.CheckConstraint("start_minute >= 0 AND end_minute <= 1440 AND start_minute < end_minute", name="span"),
+        sa.CheckConstraint(_SPAN, name="span"),
+    )
+
+
+class DayHours(Base):
+    """Hours of one day: ``instead`` of the week's, or ``extra`` beside them, then also on a closed day."""
+
+    __tablename__ = "day_hours"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    staff_id: Mapped[str] = mapped_column(sa.ForeignKey("therapist.staff_id"))
+    day: Mapped[date]
+    kind: Mapped[str]
+    start_minute: Mapped[int]
+    end_minute: Mapped[int]
+
+    __table_args__ = (
+        sa.CheckConstraint("kind IN ('extra', 'instead')", name="kind"),
+        sa.CheckConstraint(_SPAN, name="span"),
+        sa.Index(None, "day", "staff_id"),
     )
 
 
@@ -48,10 +123,11 @@ class Booking(Base):
 
     ``holder`` is whoever holds or booked it (a chat, a form, a code), and has at most one
     active booking; it is forgotten once the talk is over. ``interpreter`` is the
-    language that one is wished for in, by its code in the content. ``phone``, ``safe`` (JSON
-    of the safe-contact answers), ``note``, ``call_me`` (what to call the person) and
-    ``reminder`` (JSON: by what and where to) are sealed with ``data_key``. ``danger_level``
-    and ``danger_category`` say what the person's own words may mean.
+    language that one is wished for in, by its code in the content; ``wish`` is with whom
+    (`rules.Wish.told`). ``phone``, ``safe`` (JSON of the safe-contact answers), ``note``,
+    ``call_me`` (what to call the person) and ``reminder`` (JSON: by what and where to) are
+    sealed with ``data_key``. ``danger_level`` and ``danger_category`` say what the person's
+    own words may mean.
     """
 
     __tablename__ = "booking"
@@ -68,6 +144,7 @@ class Booking(Base):
     band: Mapped[str | None]
     lang: Mapped[str] = mapped_column(default="sv")
     interpreter: Mapped[str | None]
+    wish: Mapped[str | None]
     data_key: Mapped[bytes | None]
     phone: Mapped[bytes | None]
     safe: Mapped[bytes | None]

@@ -346,6 +346,6 @@ class _Pages:
 def start_of(slot: str) -> datetime | None:
     """When a slot begins, or None for one that is no time."""
     try:
-        return rules.read_slot(slot)[0]
+        return rules.read_slot(slot).start
     except ValueError:
         return None

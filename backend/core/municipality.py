@@ -12,7 +12,7 @@ from backend.core.content import ContentError, read_yaml
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-Channel = Literal["chat", "phone", "video"]
+Channel = Literal["chat", "phone", "video", "visit"]
 ReminderWay = Literal["sms", "mail"]
 StaffRole = Literal["therapist", "case_worker", "coordinator", "manager", "on_call", "editor", "admin"]
 LONGEST_MISUNDERSTOOD = 30
@@ -107,6 +107,10 @@ class BookingTerms(Strict, frozen=True):
     reminders: list[ReminderWay] = []
     """How somebody may ask to be reminded; nobody is reminded who has not asked."""
     reminder_minutes: int = 60
+    acute_release: str | None = "13:00"
+    """When the day's times that are kept for whoever cannot wait are let go to everybody, local; null: never."""
+    visit_at: str = ""
+    """Where a visit takes place, as it is told to the person: street and door."""
 
 
 class Retention(Strict, frozen=True):
@@ -161,6 +165,10 @@ class DemoStaff(Strict, frozen=True):
     meeting_url: str | None
     hours: list[WorkingSpan]
     break_: Break | None = msgspec.field(name="break", default=None)
+    languages: list[str] = msgspec.field(default_factory=lambda: ["sv"])
+    gender: Literal["woman", "man"] | None = None
+    personal: bool = False
+    acute: list[WorkingSpan] = []
     also: list[StaffRole] = []
     qualified: bool = False
 

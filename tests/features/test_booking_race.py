@@ -177,7 +177,7 @@ def test_check_then_store_is_caught(house: House) -> None:
     five_therapists(house)
     therapists = ["anna", "bo", "cia", "dan", "eva"]
     desk = NaiveDesk(house)
-    starts = [rules.read_slot(slot)[0] for slot in ten_starts(BookingDesk(house))]
+    starts = [rules.read_slot(slot).start for slot in ten_starts(BookingDesk(house))]
     for _ in range(5):
 
         async def attempt(number: int) -> None:

@@ -88,7 +88,9 @@ def test_a_new_feature_is_under_the_contracts(feature: str) -> None:
     layers = " ".join(by_id["layers"]["layers"])
     assert re.search(rf"\bbackend\.{feature}\b", layers)
     assert f"backend.{feature}" in by_id["feature"]["containers"]
-    own = {name for name in ("tables", "repository") if (ROOT / "backend" / feature / f"{name}.py").exists()}
+    own = {
+        path.stem for path in (ROOT / "backend" / feature).glob("*.py") if path.stem.endswith(("tables", "repository"))
+    }
     if own:
         assert {f"backend.{feature}.{name}" for name in own} == set(by_id[f"own-{feature}"]["protected_modules"])
 

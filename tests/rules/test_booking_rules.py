@@ -6,17 +6,18 @@ import itertools
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.booking import rules
-from backend.booking.rules import Shift, Terms
+from backend.booking.rules import Hours, Slot, Span, Terms, Wish
 from backend.config import ROOT
-from backend.core.clock import STOCKHOLM, to_local
+from backend.core.clock import to_local
 from backend.core.closed_days import ClosedDays
 from backend.core.municipality import load_municipality
 
-TERMS = Terms(meeting=30, buffer=10, notice=15, days_ahead=1)
+TERMS = Terms(meeting=30, buffer=10, notice=15)
+KEY = b"k" * 32
 EXEMPELBY = load_municipality(ROOT / "content", "exempelby")
 closed = ClosedDays(EXEMPELBY).closed
 
@@ -25,15 +26,14 @@ def local(moment: datetime) -> str:
     return to_local(moment).strftime("%Y-%m-%d %H:%M")
 
 
-def hours(weekday: int, start: str, end: str, therapist: str = "anna") -> Shift:
-    def minute(clock: str) -> int:
-        return int(clock[:2]) * 60 + int(clock[3:])
-
-    return Shift(therapist, weekday, minute(start), minute(end))
+def minute(clock: str) -> int:
+    return int(clock[:2]) * 60 + int(clock[3:])
 
 
 def starts(day: date, start: str, end: str) -> list[datetime]:
-    return rules.starts(day, hours(day.weekday(), start, end), TERMS)
+    hours = Hours(weekly={day.weekday(): [Span(minute(start), minute(end))]})
+    begin = rules.instant(day, 0)
+    return [found for window in hours.windows(day, lambda _: False) for found in rules.starts(window, (), TERMS, begin)]
 
 
 def test_talks_follow_each_other_with_a_pause_and_end_before_the_shift_does() -> None:
@@ -45,8 +45,8 @@ def test_talks_follow_each_other_with_a_pause_and_end_before_the_shift_does() ->
 
 
 def test_another_weekday_has_other_hours() -> None:
-    """Wednesday's shift says nothing about Thursday."""
-    assert [] == rules.starts(date(2026, 11, 26), hours(2, "08:30", "16:00"), TERMS)
+    """Wednesday's hours say nothing about Thursday."""
+    assert [] == Hours(weekly={2: [Span(510, 960)]}).windows(date(2026, 11, 26), lambda _: False)
 
 
 @pytest.mark.parametrize("day", [date(2026, 10, 23), date(2026, 10, 26), date(2027, 3, 26), date(2027, 3, 29)])
@@ -111,13 +111,28 @@ def test_today_and_the_next_working_day(today: str, days: list[str]) -> None:
 def test_a_slot_id_comes_back_as_the_same_time() -> None:
     """The opaque id survives the way through buttons and forms."""
     start = datetime(2026, 11, 25, 8, 50, tzinfo=UTC)
-    for channel in (None, "chat", "phone", "video"):
-        assert (start, channel) == rules.read_slot(rules.slot_id(start, channel))
+    for channel in (None, "chat", "phone", "video", "visit"):
+        assert Slot(start, channel) == rules.read_slot(rules.slot_id(start, channel))
+    wish = Wish("woman", "en", "5f" * 12)
+    slot = Slot(start, "phone", wish, acute=True)
+    read = rules.read_slot(slot.signed(KEY))
+    assert (start, "phone", wish, True, True) == (read.start, read.channel, read.wish, read.acute, read.ours(KEY))
+    assert not read.ours(b"x" * 32) and not slot.ours(KEY)
+
+
+@pytest.mark.parametrize("changed", ["htfiq-c-w", "htfis-c", "htfiq-p", "htfiq-c-a"])
+def test_a_mark_is_good_for_the_very_time_that_was_offered(changed: str) -> None:
+    """Another minute, channel, person or urgency under the same mark is not ours."""
+    mark = rules.read_slot("htfiq-c").signed(KEY).rpartition("x")[2]
+    dash = "." if changed.count("-") > 1 else "-"
+    assert rules.read_slot(f"htfiq-c-x{mark}").ours(KEY)
+    assert not rules.read_slot(f"{changed}{dash}x{mark}").ours(KEY)
 
 
 @pytest.mark.parametrize(
     "nonsense",
-    ["", "a", "htfiq", "htfiq-x", "HTFIQ-a", "htfiq-a ", "htfiq-a\n", "2026-02-30T10:00", "-1-a", "zzzzzzzzzzzz-a", "ｈtfiq-a", "\x00"],
+    ["", "a", "htfiq", "htfiq-x", "HTFIQ-a", "htfiq-a ", "htfiq-a\n", "2026-02-30T10:00", "-1-a", "zzzzzzzzzzzz-a", "ｈtfiq-a", "\x00",
+     "htfiq-a-", "htfiq-a-w.", "htfiq-a-w.m", "htfiq-a-q", "htfiq-a-x1", "htfiq-a-lsvenska", "htfiq-a-w-a"],
 )  # fmt: skip
 def test_a_made_up_slot_is_no_time(nonsense: str) -> None:
     """Impossible dates and other words raise `ValueError` and nothing else."""
@@ -129,93 +144,14 @@ def test_a_made_up_slot_is_no_time(nonsense: str) -> None:
 def test_no_text_breaks_the_reading_of_slots(text: str) -> None:
     """Whatever is sent, the answer is a time or `ValueError`."""
     try:
-        start, _ = rules.read_slot(text)
+        slot = rules.read_slot(text)
     except ValueError:
         return
-    assert start.tzinfo is not None
+    assert slot.start.tzinfo is not None
 
 
 def test_equals_share_and_the_busier_waits() -> None:
-    """The first free therapist is the one with the fewest talks that day; chance decides among equals."""
+    """The first free therapist is the one with the least of the day taken; chance decides among equals."""
     draws = iter([0.9, 0.1, 0.5])
-    assert "b" == rules.least_loaded(["a", "b", "c"], {}, lambda: next(draws))
-    assert "c" == rules.least_loaded(["a", "b", "c"], {"a": 2, "b": 1}, lambda: 0.5)
-
-
-_DAY = st.dates(date(2026, 1, 1), date(2030, 12, 31))
-_SHIFTS = st.lists(
-    st.tuples(st.sampled_from("abcde"), st.integers(0, 6), st.integers(0, 287), st.integers(1, 120)).map(
-        lambda t: Shift(t[0], t[1], t[2] * 5, min(t[2] + t[3], 288) * 5)
-    ),
-    max_size=12,
-)
-_TERMS = st.builds(
-    Terms,
-    meeting=st.sampled_from([15, 30, 45, 60]),
-    buffer=st.sampled_from([0, 5, 10]),
-    notice=st.integers(0, 120),
-    days_ahead=st.integers(0, 3),
-)
-
-
-@settings(max_examples=300, deadline=None)
-@given(
-    today=_DAY,
-    minute=st.integers(0, 1439),
-    shifts=_SHIFTS,
-    terms=_TERMS,
-    shut=st.sets(st.integers(0, 10)),
-    busy=st.dictionaries(st.sampled_from("abcde"), st.sets(st.integers(-300, 1500), max_size=40)),
-)
-def test_if_a_time_exists_it_is_offered(
-    today: date,
-    minute: int,
-    shifts: list[Shift],
-    terms: Terms,
-    shut: set[int],
-    busy: dict[str, set[int]],
-) -> None:
-    """In any calendar, the offer is exactly what a search through every five minutes finds, nearest first."""
-    now = rules.instant(today, minute)
-    midnight = int(rules.instant(today, 0).timestamp()) // rules.CELL
-    taken = {therapist: {midnight + cell for cell in cells} for therapist, cells in busy.items()}
-    closed_days = {today + timedelta(days=step) for step in shut}
-    days = rules.promised_days(today, terms.days_ahead, lambda day: day in closed_days)
-    earliest = now + timedelta(minutes=terms.notice)
-
-    offered = rules.free_times(days, shifts, taken, earliest, terms)
-
-    assert [free.start for free in offered] == sorted({free.start for free in offered})
-    assert _searched(days, shifts, taken, earliest, terms) == {
-        (free.start, therapist) for free in offered for therapist in free.therapists
-    }
-
-
-def _searched(
-    days: list[date], shifts: list[Shift], taken: dict[str, set[int]], earliest: datetime, terms: Terms
-) -> set[tuple[datetime, str]]:
-    """All free starts, found the slow way: every five minutes of every day, for everybody who works then."""
-    found = set()
-    for day in days:
-        for shift in (each for each in shifts if each.weekday == day.weekday()):
-            begin, end = _wall(day, shift.start_minute), _wall(day, shift.end_minute)
-            moment = begin
-            while moment < end:
-                waited = (moment - begin) // timedelta(minutes=1)
-                fits = moment + timedelta(minutes=terms.meeting) <= end
-                needed = range(0, terms.meeting + terms.buffer, 5)
-                first = int(moment.timestamp()) // 300
-                free = all(first + minute // 5 not in taken.get(shift.therapist, set()) for minute in needed)
-                if waited % (terms.meeting + terms.buffer) == 0 and fits and free and moment >= earliest:
-                    found.add((moment, shift.therapist))
-                moment += timedelta(minutes=5)
-    return found
-
-
-def _wall(day: date, minute: int) -> datetime:
-    """The first instant at which the wall shows at least ``minute`` of ``day``, found by walking."""
-    moment = datetime.combine(day, datetime.min.time(), STOCKHOLM).astimezone(UTC)
-    target = datetime.combine(day, datetime.min.time()) + timedelta(minutes=minute)
-    while to_local(moment).replace(tzinfo=None) < target:
-        moment += timedelta(minutes=5)
-    return moment
+    assert "b" == rules.fairest(["a", "b", "c"], {}, lambda: next(draws))
+    assert "c" == rules.fairest(["a", "b", "c"], {"a": 0.5, "b": 0.25}, lambda: 0.5)

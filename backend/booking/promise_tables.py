@@ -1,0 +1,90 @@
+"""Who asked for a time, whether the promise could be kept, and who waits to be reached."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backend.core.db import Base, Instant
+
+WAITING = sa.text("callback.state IN ('open', 'taken')")
+"""The condition of the partial index, in the words in which a query must repeat it to be served by it."""
+_WAITING = sa.text("state IN ('open', 'taken')")
+
+
+class TimeRequest(Base):
+    """Somebody asked for times. Says nothing of who or what: when, whether the promise could be kept, and was.
+
+    ``promised`` is the last local day of the promise. ``within``: a time until then was there to be offered.
+    ``reference`` is a keyed digest of who asks, so that one who looks again is not counted again; it is
+    forgotten within days. ``booking_id`` and ``callback_id`` lead to what came of it until that is settled;
+    ``contact_at`` is when a person of the service and the one who asked met.
+    """
+
+    __tablename__ = "time_request"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    asked_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    promised: Mapped[date]
+    within: Mapped[bool]
+    reference: Mapped[str | None] = mapped_column(unique=True)
+    wanted: Mapped[bool] = mapped_column(default=False)
+    booking_id: Mapped[str | None] = mapped_column(index=True)
+    callback_id: Mapped[str | None] = mapped_column(index=True)
+    contact_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class CapacityAlarm(Base):
+    """The promise could not be kept on a local day for one reason; rings once a day and reason."""
+
+    __tablename__ = "capacity_alarm"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date]
+    reason: Mapped[str]
+    rang_at: Mapped[datetime] = mapped_column(Instant)
+    seen_at: Mapped[datetime | None] = mapped_column(Instant)
+    seen_by: Mapped[str | None] = mapped_column(sa.ForeignKey("staff_member.id", ondelete="SET NULL"))
+
+    __table_args__ = (sa.UniqueConstraint("day", "reason"),)
+
+
+class Callback(Base):
+    """Somebody for whom there was no time: they are to have one, or be called, before ``deadline``.
+
+    ``holder`` is whoever asked (a chat, a form), with one request that waits at most. ``phone``, ``safe`` and
+    ``note`` are sealed with ``data_key`` as in `Booking`; without a number they come back with their code.
+    ``state`` is ``open``, ``taken`` (``taken_by`` is on it), ``booked`` (a time was given, ``booking_id``),
+    ``reached``, ``missed`` (tried, and nobody answered) or ``withdrawn``.
+    """
+
+    __tablename__ = "callback"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    holder: Mapped[str | None]
+    unit: Mapped[str]
+    asked_at: Mapped[datetime] = mapped_column(Instant)
+    deadline: Mapped[datetime] = mapped_column(Instant)
+    state: Mapped[str]
+    who: Mapped[str | None]
+    band: Mapped[str | None]
+    lang: Mapped[str]
+    interpreter: Mapped[str | None]
+    danger_level: Mapped[str | None]
+    receipt: Mapped[str] = mapped_column(unique=True)
+    data_key: Mapped[bytes]
+    phone: Mapped[bytes | None]
+    safe: Mapped[bytes | None]
+    note: Mapped[bytes | None]
+    booking_id: Mapped[str | None]
+    taken_by: Mapped[str | None] = mapped_column(sa.ForeignKey("staff_member.id", ondelete="SET NULL"))
+    taken_at: Mapped[datetime | None] = mapped_column(Instant)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant)
+
+    __table_args__ = (
+        sa.CheckConstraint("state IN ('open', 'taken', 'booked', 'reached', 'missed', 'withdrawn')", name="state"),
+        sa.Index("uq_callback_open_holder", "holder", unique=True, sqlite_where=_WAITING, postgresql_where=_WAITING),
+        sa.Index(None, "state", "deadline"),
+    )

@@ -1,0 +1,183 @@
+"""The only reader and writer of when therapists work: weeks, periods, single days, absence."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from backend.booking import rules
+from backend.booking.lifecycle import CANCELLED
+from backend.booking.rules import Hours, Period, Person, Span, Terms, instant
+from backend.booking.tables import (
+    AcuteHours,
+    Booking,
+    DayHours,
+    HoursPeriod,
+    Therapist,
+    WorkingHours,
+)
+from backend.core.people import StaffMember
+from backend.core.roster import StaffAbsence
+
+_booking: Any = Booking.__table__
+
+_TAKEN = (
+    sa.select(sa.func.count())
+    .where(
+        _booking.c.therapist_id == Therapist.staff_id,
+        _booking.c.start_at >= sa.bindparam("begin"),
+        _booking.c.start_at < sa.bindparam("end"),
+        _booking.c.state != CANCELLED,
+    )
+    .scalar_subquery()
+)
+_PEOPLE: Any = (
+    sa.select(
+        Therapist.staff_id,
+        StaffMember.first_name,
+        Therapist.channels,
+        Therapist.languages,
+        Therapist.gender,
+        Therapist.personal,
+        Therapist.meeting_minutes,
+        Therapist.buffer_minutes,
+        Therapist.notice_minutes,
+        Therapist.cutoff_minute,
+        Therapist.release_minute,
+    )
+    .join(StaffMember, StaffMember.id == Therapist.staff_id)
+    .where(StaffMember.active)
+    .order_by(Therapist.staff_id)
+)
+_PEOPLE_OF_DAY: Any = _PEOPLE.add_columns(_TAKEN)
+_WEEKS: Any = sa.select(
+    WorkingHours.staff_id,
+    WorkingHours.period_id,
+    WorkingHours.weekday,
+    WorkingHours.start_minute,
+    WorkingHours.end_minute,
+)
+_WEEKDAY: Any = _WEEKS.where(WorkingHours.weekday == sa.bindparam("weekday"))
+_PERIODS = sa.select(HoursPeriod.id, HoursPeriod.staff_id, HoursPeriod.first, HoursPeriod.last).where(
+    HoursPeriod.first <= sa.bindparam("last"),
+    sa.or_(HoursPeriod.last.is_(None), HoursPeriod.last >= sa.bindparam("first")),
+)
+_DAYS = sa.select(DayHours.staff_id, DayHours.day, DayHours.kind, DayHours.start_minute, DayHours.end_minute).where(
+    DayHours.day >= sa.bindparam("first"), DayHours.day <= sa.bindparam("last")
+)
+# Naming every therapist lets the index be read by range.
+_ABSENCES = sa.select(StaffAbsence.staff_id, StaffAbsence.from_at, StaffAbsence.until_at).where(
+    StaffAbsence.staff_id.in_(sa.select(Therapist.staff_id)),
+    sa.or_(StaffAbsence.until_at.is_(None), StaffAbsence.until_at > sa.bindparam("begin")),
+    StaffAbsence.from_at < sa.bindparam("end"),
+)
+_ACUTE = sa.select(AcuteHours.staff_id, AcuteHours.weekday, AcuteHours.start_minute, AcuteHours.end_minute)
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """The municipality's terms, for therapists who have none of their own."""
+
+    meeting: int
+    buffer: int
+    notice: int
+    release: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Everybody who takes talks, with their hours over some days; ``taken`` is how many talks each has on the one day."""
+
+    people: list[Person]
+    taken: dict[str, int]
+
+    def suiting(self, channel: str | None, wish: rules.Wish) -> list[Person]:
+        """Those who can be offered to somebody who asks for ``channel`` and ``wish``."""
+        return [person for person in self.people if person.suits(channel, wish)]
+
+    def person(self, staff_id: str) -> Person | None:
+        """The therapist with that id, if still employed."""
+        return next((person for person in self.people if person.id == staff_id), None)
+
+    @property
+    def opened(self) -> set[date]:
+        """Days with hours of their own, which may be open though the office is closed."""
+        return {day for person in self.people for days in (person.hours.instead, person.hours.extra) for day in days}
+
+
+def schedule(session: Session, first: date, last: date, defaults: Defaults) -> Schedule:
+    """Everybody's hours from ``first`` to ``last``, both included."""
+    return _read(session, _PEOPLE, {}, _WEEKS, {}, first, last, defaults)
+
+
+def schedule_of(session: Session, day: date, defaults: Defaults) -> Schedule:
+    """Everybody's hours on one local day, with the talks that each has in it."""
+    bounds = {"begin": instant(day, 0), "end": instant(day, 24 * 60)}
+    return _read(session, _PEOPLE_OF_DAY, bounds, _WEEKDAY, {"weekday": day.weekday()}, day, day, defaults)
+
+
+def _read(
+    session: Session,
+    people: Any,
+    bounds: dict[str, Any],
+    weeks: Any,
+    weekday: dict[str, Any],
+    first: date,
+    last: date,
+    defaults: Defaults,
+) -> Schedule:
+    connection = session.connection()
+    found = Schedule([], {})
+    hours: defaultdict[str, Hours] = defaultdict(Hours)
+    for row in connection.execute(people, bounds).all():
+        found.people.append(_person(row, hours[row[0]], defaults))
+        if bounds:
+            found.taken[row[0]] = row[-1]
+    days = {"first": first, "last": last}
+    periods: dict[str, dict[int, list[Span]]] = {}
+    for period_id, staff_id, begins, ends in connection.execute(_PERIODS, days).all():
+        periods[period_id] = {}
+        hours[staff_id].periods.append(Period(begins, ends, periods[period_id]))
+    for staff_id, period_id, day, start, end in connection.execute(weeks, weekday).all():
+        weekly = hours[staff_id].weekly if period_id is None else periods.get(period_id)
+        if weekly is not None:
+            weekly.setdefault(day, []).append(Span(start, end))
+    for staff_id, date_, kind, start, end in connection.execute(_DAYS, days).all():
+        own = hours[staff_id].instead if kind == "instead" else hours[staff_id].extra
+        own.setdefault(date_, []).append(Span(start, end))
+    span = {"begin": instant(first, 0), "end": instant(last, 24 * 60)}
+    for staff_id, begin, until in connection.execute(_ABSENCES, span).all():
+        hours[staff_id].absent.append((begin, until or span["end"]))
+    for staff_id, day, start, end in connection.execute(_ACUTE).all():
+        hours[staff_id].acute.setdefault(day, []).append(Span(start, end))
+    return found
+
+
+def _person(row: Any, hours: Hours, defaults: Defaults) -> Person:
+    staff_id, name, ways, languages, gender, personal, meeting, buffer, notice, cutoff, release, *_ = row
+    return Person(
+        id=staff_id,
+        name=name,
+        channels=words(ways),
+        languages=words(languages),
+        gender=gender,
+        personal=personal,
+        terms=Terms(
+            defaults.meeting if meeting is None else meeting,
+            defaults.buffer if buffer is None else buffer,
+            defaults.notice if notice is None else notice,
+            cutoff,
+        ),
+        release=defaults.release if release is None else release,
+        hours=hours,
+    )
+
+
+def words(listed: str) -> frozenset[str]:
+    """What a comma-separated column holds."""
+    return frozenset(listed.split(",")) - {""}
