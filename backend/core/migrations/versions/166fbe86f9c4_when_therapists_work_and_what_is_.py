@@ -1,7 +1,7 @@
 """when therapists work and what is promised
 
 Revision: 166fbe86f9c4
-Follows: fd5385aa69d7
+Follows: 91659741aa6f
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from alembic import op
 import backend.core.db
 
 revision = "166fbe86f9c4"
-down_revision = "fd5385aa69d7"
+down_revision = "91659741aa6f"
 branch_labels = None
 depends_on = None
 
