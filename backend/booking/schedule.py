@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from sqlalchemy.orm import Session
 
-from backend.booking import promise_tables  # noqa: F401
 from backend.booking.tables import Therapist, WorkingHours
 from backend.core.municipality import DAYS, Break, Municipality
 from backend.core.people import StaffMember
