@@ -47,6 +47,7 @@ from backend.returning import views as returning_views
 from backend.returning.service import Returning
 from backend.staff import texts
 from backend.staff import views as staff_views
+from backend.talks.service import TalkDesk
 from backend.web import accessibility, demo, errors, render, security, style
 from backend.web import help as help_page
 from backend.web.theme import load_look
@@ -57,6 +58,7 @@ OUTBOX_SECONDS = 2.0
 HOUSEKEEPING_SECONDS = 60.0
 SEAL_SECONDS = 1.0
 PATROL_SECONDS = 10.0
+TALK_SECONDS = 10.0
 
 
 def build_house(settings: Settings, *, clock: Clock | None = None, database: Database | None = None) -> House:
@@ -138,7 +140,8 @@ def _register_features(app: Sanic, house: House) -> None:
     returning_views.setup(app, house, returning, watch)
     journey_views.setup(app, journey)
     learning = Learning(house)
-    near = chat_setup.Neighbours(watch, booking, concerns, journey, returning, learning)
+    talks = TalkDesk(house)
+    near = chat_setup.Neighbours(watch, booking, concerns, journey, returning, learning, talks)
     desk = chat_setup.setup(app, house, near)
     chat_pages.setup(app, house, desk)
     help_page.setup(app, house)
@@ -153,6 +156,8 @@ def _register_features(app: Sanic, house: House) -> None:
     every(app, "texts", HOUSEKEEPING_SECONDS, editing.reload)
     every(app, "holds", HOUSEKEEPING_SECONDS, booking.release_expired)
     every(app, "purge", HOUSEKEEPING_SECONDS, booking.purge)
+    every(app, "talks", TALK_SECONDS, talks.tend)
+    every(app, "talks over", HOUSEKEEPING_SECONDS, talks.purge)
     every(app, "alerts", HOUSEKEEPING_SECONDS, alerts.purge)
     every(app, "misunderstood", HOUSEKEEPING_SECONDS, learning.purge)
     every(app, "codes", HOUSEKEEPING_SECONDS, returning.forget)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal
 
-Source = Literal["chat", "booking", "concern"]
+Source = Literal["chat", "talk", "booking", "concern"]
 A0, A1 = "A0", "A1"
 KEPT = timedelta(days=30)
 SETTLED_SHOWN = timedelta(minutes=10)
@@ -13,7 +13,7 @@ SETTLED_SHOWN = timedelta(minutes=10)
 WIDE = frozenset({"case_worker", "manager"})
 """The roles that read the incoming queue of danger."""
 OWN = frozenset({"therapist"})
-"""The roles that are alerted of their own bookings only."""
+"""The roles that are alerted of their own bookings and talks only."""
 
 
 def rings(level: str | None) -> bool:

@@ -29,7 +29,7 @@ IN_LIST = 200
 class Danger:
     """What rings: how near, of which kind, told where. ``chat_id`` if it came through a chat.
 
-    ``subject`` is the booking or concern, with its ``unit`` and, for a booking, the therapist's id.
+    ``subject`` is the booking, concern or talk, with its ``unit`` and, but for a concern, the therapist's id.
     """
 
     level: str
@@ -121,7 +121,7 @@ class AlertDesk:
         A concern that has been sent since is there to be read all the same, and goes on ringing.
         """
         known = repository.ringing(session, self._digest(chat_id))
-        if known is not None and known.subject is None:
+        if known is not None and (known.subject is None or known.source == "talk"):
             known.corrected_at = self._house.clock.now()
 
     def open_to(self, staff: StaffMember) -> bool:
@@ -199,7 +199,8 @@ class AlertDesk:
             known.rang_at, known.out_of_hours = now, not is_open
         if rules.nearer(danger.level, known.level):
             known.level, known.category = danger.level, danger.category
-        if danger.subject is not None and known.subject is None:
+        talked = known.source == "talk" and danger.source == "concern"
+        if danger.subject is not None and (known.subject is None or talked):
             known.source, known.subject = danger.source, danger.subject
             # A chat's alert is for everybody on duty, and stays so when its concern is one unit's.
             known.staff_id = danger.staff_id

@@ -17,8 +17,8 @@ class Alert(Base):
 
     ``at`` is when it first rang, ``rang_at`` when it last did. ``reference`` is a keyed
     digest of the chat, booking or concern: it recognises the same one again and leads
-    nowhere; one of it rings at a time, by a unique index. ``subject`` is the booking or
-    concern to open, for whoever may; ``unit`` and ``staff_id`` are the unit and the
+    nowhere; one of it rings at a time, by a unique index. ``subject`` is the booking,
+    concern or talk to open, for whoever may; ``unit`` and ``staff_id`` are the unit and the
     therapist that it belongs to. ``corrected_at``: the person has said that it was no danger.
     """
 
@@ -41,7 +41,7 @@ class Alert(Base):
 
     __table_args__ = (
         sa.CheckConstraint("level IN ('A0', 'A1')", name="level"),
-        sa.CheckConstraint("source IN ('chat', 'booking', 'concern')", name="source"),
+        sa.CheckConstraint("source IN ('chat', 'talk', 'booking', 'concern')", name="source"),
         sa.Index(
             "uq_alert_ringing_reference", "reference", unique=True, sqlite_where=RINGING, postgresql_where=RINGING
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -63,11 +63,14 @@ class OpenChat:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A visitor's message after it was stored, or recognised as one that was stored before."""
+    """A visitor's message after it was stored, or recognised as one that was stored before.
+
+    ``talk`` is the message in a talk with a human that it went to, if it went to one.
+    """
 
     id: str
     answered: bool
-    earlier: tuple[str, ...] = field(default=())
+    talk: str | None = None
 
 
 def token_hash(token: str) -> str:
@@ -109,6 +112,20 @@ def reopen(session: Session, vault: Vault, chat_id: str) -> OpenChat | None:
     return None if chat is None else _opened(vault, chat)
 
 
+def sent_before(
+    session: Session, vault: Vault, chat: OpenChat, body: dict[str, Any], key: str | None
+) -> Accepted | None:
+    """The message that came with this key, or None. Raises `KeyReused` when the key came with another body."""
+    if key is None:
+        return None
+    known = session.scalar(sa.select(ChatMessage).where(ChatMessage.chat_id == chat.id, ChatMessage.client_key == key))
+    if known is None:
+        return None
+    if known.client_hash != _fingerprint(chat, body):
+        raise KeyReused
+    return Accepted(known.id, known.answered, _body(vault, chat, known).get("talk"))
+
+
 def accept(
     session: Session,
     vault: Vault,
@@ -117,34 +134,30 @@ def accept(
     key: str | None,
     at: datetime,
     danger: Danger | None,
+    *,
+    talk: str | None = None,
 ) -> Accepted:
-    """Store what the visitor sent. The same ``key`` and body give the first message back.
+    """Store what the visitor sent, or only where it is when it went to a human in a ``talk``.
 
-    Raises `KeyReused` when the key came before with another body, `ChatExpired`
-    when the chat was wiped meanwhile.
+    Raises `ChatExpired` when the chat was wiped meanwhile.
     """
-    encoded = msgspec.json.encode(body)
-    fingerprint = hashlib.sha256(chat.id.encode() + encoded).hexdigest()
-    if key is not None:
-        known = session.scalar(
-            sa.select(ChatMessage).where(ChatMessage.chat_id == chat.id, ChatMessage.client_key == key)
-        )
-        if known is not None:
-            if known.client_hash != fingerprint:
-                raise KeyReused
-            return Accepted(known.id, known.answered)
     touched = session.execute(sa.update(Chat).where(Chat.id == chat.id).values(seen_at=at))
     if not touched.rowcount:  # type: ignore[attr-defined]
         raise ChatExpired
-    message = _message(session, vault, chat, "visitor", "text", "", body, at)
-    message.client_key, message.client_hash = key, fingerprint
+    stored = body if talk is None else {"text": "", "action": "", "typed": False, "talk": talk}
+    message = _message(session, vault, chat, "visitor", "text", "", stored, at)
+    message.client_key, message.client_hash = key, _fingerprint(chat, body)
     if danger is not None:
         message.danger_level, message.danger_category, message.danger_rule = (
             danger.level,
             danger.category,
             danger.rule,
         )
-    return Accepted(message.id, answered=False)
+    return Accepted(message.id, answered=False, talk=talk)
+
+
+def _fingerprint(chat: OpenChat, body: dict[str, Any]) -> str:
+    return hashlib.sha256(chat.id.encode() + msgspec.json.encode(body)).hexdigest()
 
 
 def answer(
@@ -204,9 +217,12 @@ def messages(session: Session, vault: Vault, chat: OpenChat, *, reply_to: str | 
     if reply_to is not None:
         query = query.where(ChatMessage.reply_to == reply_to)
     return [
-        {"id": row.id, "author": row.author, "kind": row.kind, "topic": row.topic, **_body(vault, chat, row)}
+        {
+            "id": row.id, "author": row.author, "kind": row.kind, "topic": row.topic, "at": row.at,
+            **_body(vault, chat, row),
+        }
         for row in session.scalars(query)
-    ]
+    ]  # fmt: skip
 
 
 def action_of(session: Session, vault: Vault, chat: OpenChat, choice: str) -> tuple[str, str] | None:
@@ -248,6 +264,17 @@ def recent_words(session: Session, vault: Vault, chat: OpenChat, count: int) -> 
         .limit(count)
     ).all()
     bodies = [_body(vault, chat, row) for row in reversed(rows)]
+    return [body["text"] for body in bodies if body.get("typed")]
+
+
+def typed_words(session: Session, vault: Vault, chat: OpenChat) -> list[str]:
+    """Everything that the visitor has typed to the robot, oldest first."""
+    rows = session.scalars(
+        sa.select(ChatMessage)
+        .where(ChatMessage.chat_id == chat.id, ChatMessage.author == "visitor")
+        .order_by(ChatMessage.seq)
+    )
+    bodies = [_body(vault, chat, row) for row in rows]
     return [body["text"] for body in bodies if body.get("typed")]
 
 

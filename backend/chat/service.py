@@ -14,7 +14,7 @@ import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -26,10 +26,12 @@ from sqlalchemy.orm import Session
 
 from backend.alerts import service as alerts
 from backend.alerts.service import AlertDesk
+from backend.booking.labels import when
 from backend.booking.service import BookingDesk
 from backend.chat import repository
 from backend.chat.assistant import Assistant, AssistantDown, Reply, State
 from backend.chat.expand import Expander, taken_for
+from backend.chat.live import News
 from backend.chat.misses import missed
 from backend.chat.repository import Danger, OpenChat, Say
 from backend.chat.turns import Turn, Turns
@@ -43,6 +45,8 @@ from backend.danger.rules import key_of
 from backend.danger.service import Card, DangerWatch
 from backend.improving.service import Learning, Missed
 from backend.returning.service import BookingSeen, Returning
+from backend.talks import told as talk_told
+from backend.talks.service import Glance, TalkDesk
 from language import tongue
 
 T = TypeVar("T")
@@ -50,6 +54,10 @@ T = TypeVar("T")
 MESSAGES_A_MINUTE = 40
 STARTS_A_MINUTE = 1200
 """For one network address: a whole school behind one address must be let in."""
+SIGNALS_A_MINUTE = 60
+"""That somebody is writing, or has read: a page sends one every few seconds."""
+PAGES_OF_A_CHAT = 6
+"""A page that is cut off may have a twin for a moment; more are a flood."""
 QUEUE = 4
 REMEMBERED = 3
 """Earlier texts that danger detection looks at together with the newest."""
@@ -60,16 +68,23 @@ PAUSES = (2.0, 10.0, 30.0)
 """Seconds between tries at a message that the assistant, being up, fails at."""
 HIDDEN = "••••••"
 
+_WANTS_HUMAN = "human"
+"""The assistant's name for the wish to talk with a human."""
 _LISTENING_IS_ENOUGH = frozenset({"feelings", "concern", "out_of_scope", "smalltalk"})
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Messages in the API's shape, the mode (``assistant``, ``limited`` or ``human``) and who writes, if they have said."""
+    """Messages in the API's shape, the mode, who writes if they have said, and what stands beside the log.
+
+    The mode is ``assistant``, ``limited``, ``waiting`` (for a human) or ``human``. ``talk`` is a
+    `backend.talks.told.Visit` in the API's shape, or None.
+    """
 
     messages: list[dict[str, Any]]
     mode: str
     who: str | None
+    talk: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +95,16 @@ class Conversation:
     messages: list[dict[str, Any]]
     mode: str
     who: str | None
+    talk: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A chat whose page is open, the talk it is in (or an empty string), and what there is to listen to."""
+
+    chat_id: str
+    talk_id: str
+    topics: tuple[str, ...]
 
 
 class ChatDesk:
@@ -95,6 +120,7 @@ class ChatDesk:
         returning: Returning,
         expander: Expander,
         learning: Learning,
+        talks: TalkDesk,
     ) -> None:
         self._house = house
         self._assistant = assistant
@@ -104,6 +130,7 @@ class ChatDesk:
         self._returning = returning
         self._expander = expander
         self._learning = learning
+        self._talks = talks
         self._alerts = AlertDesk(house)
         self._idle = timedelta(hours=house.municipality.retention.chat_idle_hours)
         self._queues: dict[str, tuple[asyncio.Lock, int]] = {}
@@ -128,7 +155,7 @@ class ChatDesk:
         chat = await self._house.db.write(add)
         await self._to_the_end(self._greet(chat))
         answer = await self.history(token)
-        return Conversation(token, answer.messages, answer.mode, answer.who)
+        return Conversation(token, answer.messages, answer.mode, answer.who, answer.talk)
 
     async def send(
         self, token: str, *, text: str | None = None, choice: str | None = None, key: str | None = None
@@ -149,9 +176,53 @@ class ChatDesk:
     async def history(self, token: str) -> Answer:
         """The conversation so far. Raises `ChatExpired`."""
         chat = await self._open(token)
-        vault = self._house.vault
-        stored = await self._house.db.read(lambda session: _read(session, vault, chat))
-        return Answer(stored, self._mode(chat.unanswered), chat.reader.combined)
+
+        def read(session: Session) -> Answer:
+            return self._answer(session, chat, self._log(session, chat), chat.unanswered)
+
+        return await self._house.db.read(read)
+
+    async def follow(self, token: str) -> Followed:
+        """What an open page listens to. Raises `ChatExpired`, and `TooMany` for more pages than anybody has."""
+        chat = await self._open(token)
+        if self._talks.presence.pages(f"chat:{chat.id}") >= PAGES_OF_A_CHAT:
+            raise TooMany
+        glance = await self._house.db.read(lambda session: self._talks.glance(session, chat.id, chat.holder))
+        return Followed(chat.id, glance.seat.talk_id if glance.seat is not None else "", self._talks.topics(glance))
+
+    async def news(self, followed: Followed, after: int) -> News:
+        """What has been said after a number in the talk that a page follows, and where its chat stands. Raises `ChatExpired`."""
+
+        def read(session: Session) -> News:
+            chat = repository.reopen(session, self._house.vault, followed.chat_id)
+            if chat is None:
+                raise ChatExpired
+            stands = self._answer(session, chat, [], chat.unanswered)
+            messages = self._talks.after(session, followed.talk_id, after, chat.reader)
+            return News(messages, stands.mode, stands.talk)
+
+        return await self._house.db.read(read)
+
+    async def signal(self, token: str, *, seen: int | None = None) -> None:
+        """The visitor is writing, or has seen everything up to a message. Told on and never stored. Raises `ChatExpired`."""
+        chat = await self._open(token)
+        if not self._limiter.hit(RateLimitItemPerMinute(SIGNALS_A_MINUTE), "signal", chat.id):
+            raise TooMany
+        seat = await self._house.db.read(lambda session: self._talks.seat_of(session, chat.id))
+        if seat is None or seat.state != "open":
+            return
+        if seen is None:
+            self._talks.typing(seat.talk_id, "visitor")
+        else:
+            self._talks.seen(seat.talk_id, "visitor", seen)
+
+    async def is_there(self, token: str) -> bool:
+        """Whether a chat's id still opens it."""
+        try:
+            await self._open(token)
+        except ChatExpired:
+            return False
+        return True
 
     async def help_despite(self, text: str) -> dict[str, Any]:
         """Help for words that could not be taken as a message: too long, too many, in a chat that is gone."""
@@ -166,7 +237,10 @@ class ChatDesk:
         return {"messages": [{**shown, "choices": [], "card": card.as_json()}]}
 
     async def end(self, token: str) -> None:
-        """Wipe the chat here and in the assistant's memory, and let a held time go. Raises `ChatExpired`."""
+        """Wipe the chat here and in the assistant's memory, and let a held time go. Raises `ChatExpired`.
+
+        What was said to a human goes too, unless a code leads back to it.
+        """
         chat = await self._open(token)
 
         async def wipe() -> None:
@@ -200,7 +274,9 @@ class ChatDesk:
     async def _catch_up(self, chat_id: str) -> None:
         with contextlib.suppress(DomainError, _Unanswered):
             async with self._queue(chat_id):
-                chat = await self._reopen(chat_id)
+                chat, _, glance = await self._at_hand(chat_id)
+                if glance.seat is not None:
+                    return  # a human has been asked; the robot does not come back to what was before
                 _, not_before = self._tries.get(chat.unanswered[0], (0, 0.0)) if chat.unanswered else (0, 0.0)
                 if time.monotonic() >= not_before:
                     await self._answer_waiting(chat)
@@ -215,11 +291,11 @@ class ChatDesk:
 
     async def _take_turn(self, chat_id: str, text: str | None, choice: str | None, key: str | None) -> Answer:
         async with self._queue(chat_id):
-            chat, earlier = await self._at_hand(chat_id)
+            chat, earlier, glance = await self._at_hand(chat_id)
             action = ""
             shown = text or ""
             if choice is not None:
-                offered = self._as_reader(choice, chat.reader) or await self._house.db.read(
+                offered = self._standing(choice, chat.reader) or await self._house.db.read(
                     lambda session: repository.action_of(session, self._house.vault, chat, choice)
                 )
                 if offered is None:
@@ -227,17 +303,28 @@ class ChatDesk:
                 shown, action = offered
             code = text if text is not None and self._house.codes.find(text) else None
             card = None if text is None or code else await self._look_for_danger(chat, text, earlier)
-            message = await self._accept(chat, HIDDEN if code else shown, action, text is not None, card, key, choice)
+            sent = _Sent(HIDDEN if code else shown, action, text is not None, card, key, choice)
+            # To a human goes everything but a code and what the backend itself does.
+            to_human = glance.seat is not None and code is None and not action.startswith("!")
+            message = await self._accept(chat, sent, glance if to_human else Glance())
+            if message.talk is not None and glance.seat is not None:
+                self._talks.tell_said(glance.seat.talk_id)
             if message.answered:
                 return await self._answers_to(chat, message.id)
+            if message.talk is not None:
+                cards = [] if card is None else [self._danger(card, chat, message.id, glance)]
+                return await self._keep(chat, message.id, cards, None)
             return await self._respond(chat, message.id, text, action, code, card)
 
-    def _as_reader(self, choice: str, reader: Reader) -> tuple[str, str] | None:
-        """Title and action of a standing choice, which every chat has: ``who:child_10_12``."""
+    def _standing(self, choice: str, reader: Reader) -> tuple[str, str] | None:
+        """Title and action of a standing choice, which every chat has: ``who:child_10_12``, ``human:now``."""
+        say = self._house.phrases.say
+        if choice in talk_told.STANDING:
+            return say(talk_told.STANDING[choice], reader), f"!{choice.replace(':', ' ')}"
         who = choice.removeprefix("who:")
         if who == choice or who not in READERS:
             return None
-        return self._house.phrases.say(f"chat.who.{who}", reader), "/set_reader" + json.dumps({"reader": who})
+        return say(f"chat.who.{who}", reader), "/set_reader" + json.dumps({"reader": who})
 
     async def _respond(
         self, chat: OpenChat, message_id: str, text: str | None, action: str, code: str | None, card: Card | None
@@ -272,6 +359,8 @@ class ChatDesk:
             return await self._put_off(chat, message_id, [*first, away], message_id)
         if card is not None and reply.loop is None and taken_for(reply, chat) in _LISTENING_IS_ENOUGH:
             says = []
+        if reply.intent.name == _WANTS_HUMAN:
+            first += await self._human_now(chat)
         return await self._keep(chat, message_id, first + says, reply, miss=self._missed(chat, message_id, text, reply))
 
     async def _wishes(self, chat: OpenChat, lang: str, *, greeted: bool) -> OpenChat:
@@ -374,6 +463,13 @@ class ChatDesk:
             return [Say("text", "booking_manage", phrases.say(f"error.{error.code}", chat.reader))]
         text = self._returning.describe(found, chat.reader)
         choices: tuple[tuple[str, str], ...] = ()
+        if isinstance(found, BookingSeen) and found.channel == "chat":
+            arrival = await self._talks.arrive(chat.id, found.booking_id, chat.reader)
+            if arrival == "in":
+                await self._silence(chat)
+                return [Say("text", "talk", phrases.say("live.joined", chat.reader))]
+            if arrival == "over" and await self._has_talk(chat):
+                return [Say("text", "talk", phrases.say("live.joined_over", chat.reader))]
         if isinstance(found, BookingSeen) and found.active:
             choices = (
                 (phrases.say("code.cancel", chat.reader), f"!cancel {found.booking_id}"),
@@ -392,6 +488,8 @@ class ChatDesk:
         """Choices that work without the assistant: about danger, codes and cancelling."""
         name, *arguments = action.split()
         say, reader = self._house.phrases.say, chat.reader
+        if name == "human":
+            return await self._human(chat, message_id, arguments[0])
         if name == "saved":
             await self._house.db.write(lambda session: codes.mark_saved(session, arguments[0]))
             says = [Say("text", "booking_manage", say("code.saved_reply", reader))]
@@ -402,7 +500,7 @@ class ChatDesk:
         elif name == "safe" and arguments[0] != "no":
             category, lang, about = (argument.strip("-") for argument in (*arguments[1:], "", "", "")[:3])
             card = self._watch.emergency(category, reader, lang or None)
-            says = [self._danger(card, chat, about or message_id)]
+            says = [self._danger(card, chat, about or message_id, (await self._at_hand(chat.id))[2])]
         elif name == "safe":
             says = [self._not_now(chat, arguments[2].strip("-") or None if len(arguments) > 2 else None)]
         elif name == "mistaken":
@@ -410,6 +508,95 @@ class ChatDesk:
         else:
             says = [Say("text", "booking_manage", say("code.kept", reader))]
         return await self._keep(chat, message_id, says, None)
+
+    async def _human(self, chat: OpenChat, message_id: str, wish: str) -> Answer:
+        """The standing choices about a human: to have one, to go in to the booked one, to show what was
+        written before, to leave, to book instead. What comes of it stands beside the log."""
+        says: list[Say] = []
+        if wish == "now":
+            says = await self._ask_for_human(chat)
+        elif wish == "in":
+            glance = (await self._at_hand(chat.id))[2]
+            appointment = glance.appointment
+            if (
+                appointment is not None
+                and await self._talks.arrive(chat.id, appointment.booking_id, chat.reader) == "in"
+            ):
+                await self._silence(chat)
+        elif wish == "share":
+            says = await self._share(chat)
+        else:
+            await self._talks.leave(chat.id)
+        if wish == "book":
+            return await self._ask_and_keep(chat, message_id, None, "/booking", None)
+        return await self._keep(await self._reopen(chat.id), message_id, says, None)
+
+    async def _ask_for_human(self, chat: OpenChat) -> list[Say]:
+        asked = await self._talks.ask(chat.id, chat.reader)
+        if asked.seated:
+            await self._silence(chat)
+            return []
+        say, reader, phrases = self._house.phrases.say, chat.reader, self._house.phrases
+        if not self._talks.live:
+            text = say("live.off", reader)
+        elif asked.outlook.opens is None:
+            text = say("live.closed_unknown", reader)
+        else:
+            label = when(phrases, asked.outlook.opens, self._house.clock.now(), reader)
+            text = say("live.closed", reader, label=label)
+        offer = await self._booking.offer(limit=1)
+        first = offer.times[0] if offer.times else offer.opens
+        if first is not None:
+            free = when(phrases, first.start, self._house.clock.now(), reader)
+            text = f"{text} {say('live.first_free', reader, label=free)}"
+        numbers = self._limited("live.closed_unknown", reader)
+        return [Say("contacts", "booking", text, numbers.card, ((say("live.book_after", reader), "/booking"),))]
+
+    async def _human_now(self, chat: OpenChat) -> list[Say]:
+        """Beside what the assistant says to who wants a human: a human at once, if one is there to be had."""
+        if not self._talks.live:
+            return []
+        outlook = await self._talks.outlook()
+        if outlook.staffing == "closed":
+            return []
+        say, reader = self._house.phrases.say, chat.reader
+        if outlook.names and outlook.minutes == 0:
+            text = say("live.in_now", reader, names=talk_told.joined(self._house.phrases, outlook.names, reader))
+        else:
+            text = say("live.queue_now", reader)
+        return [Say("text", "booking", text, None, ((say("live.ask_now", reader), "!human now"),))]
+
+    async def _share(self, chat: OpenChat) -> list[Say]:
+        """Show the human what was written to the robot: only when asked to, and once."""
+        now = self._house.clock.now()
+
+        def work(session: Session) -> str | None:
+            seat = self._talks.seat_of(session, chat.id)
+            if seat is None:
+                return None
+            texts = self._typed(session, chat)
+            worst = repository.worst_danger(session, chat.id, chat.corrected)
+            danger = None if worst is None else (worst.level, worst.category)
+            shown = self._talks.share(session, chat.id, seat, texts, chat.reader, now, danger)
+            return seat.talk_id if shown else None
+
+        talk_id = await self._house.db.write(work)
+        if talk_id is not None:
+            self._talks.tell(talk_id)
+        return []
+
+    def _typed(self, session: Session, chat: OpenChat) -> list[str]:
+        """What the visitor has typed to the robot; a code is none of anybody's business."""
+        return [text for text in repository.typed_words(session, self._house.vault, chat) if text != HIDDEN]
+
+    async def _silence(self, chat: OpenChat) -> None:
+        """A human has been asked: what waits for the assistant is not answered by it any more."""
+        if chat.unanswered:
+            vault = self._house.vault
+            await self._house.db.write(lambda session: repository.keep_place(session, vault, chat, unanswered=[]))
+
+    async def _has_talk(self, chat: OpenChat) -> bool:
+        return bool(await self._house.db.read(lambda s: self._talks.messages(s, chat.id, chat.reader)))
 
     async def _mistaken(self, chat: OpenChat, message_id: str, about: str) -> Answer:
         """Take the person at their word: remember it, and answer what they wrote as they meant it."""
@@ -424,6 +611,9 @@ class ChatDesk:
             return repository.visitor_body(session, self._house.vault, chat, about)
 
         body = await self._house.db.write(correct)
+        if body is not None and body.get("talk"):
+            said = self._house.phrases.say("live.mistaken", chat.reader)
+            return await self._keep(chat, message_id, [Say("text", "talk", said)], None)
         sorry = Say("text", "smalltalk", self._house.phrases.say("emergency.mistaken_reply", chat.reader))
         if body is None or not body.get("typed") or chat.state.loop is not None:
             return await self._keep(chat, message_id, [sorry], None)
@@ -451,7 +641,8 @@ class ChatDesk:
         written = {"lang": lang, "dir": card.direction}
         return Say("text", "safety_check", card.safety_check.not_now, written, self._ways_on(chat, lang))
 
-    def _danger(self, card: Card, chat: OpenChat, message_id: str) -> Say:
+    def _danger(self, card: Card, chat: OpenChat, message_id: str, glance: Glance | None = None) -> Say:
+        seat = glance.seat if glance is not None else None
         say, reader = self._house.phrases.say, chat.reader
         buttons = self._house.tongues.card(card.lang).buttons if card.lang else None
         mistaken = ((buttons.mistaken if buttons else say("emergency.mistaken", reader), f"!mistaken {message_id}"),)
@@ -462,12 +653,15 @@ class ChatDesk:
                 for word in ("yes", "no", "unsure")
             )
             return Say("safety_check", "safety_check", card.text, card.as_json(), answers + mistaken)
-        ways_on = self._ways_on(chat, card.lang)
+        ways_on = self._ways_on(chat, card.lang) if seat is None else ()
         if card.kind == "serious":
             return Say("contacts", "concern", card.text, card.as_json(), ways_on)
         told = card.lang is None and self._alerts.told_now()
         parts = [card.text, say("emergency.told", reader) if told else card.unread]
-        if not reader.grown_up and card.lang is None:
+        if seat is not None and self._talks.reads(seat):
+            # True only while a human has the page open; and no human there can send help.
+            parts = [card.text, say("live.emergency", reader, name=seat.therapist)]
+        elif not reader.grown_up and card.lang is None:
             parts.append(say("emergency.still_here", reader))
         return Say("emergency", "emergency", " ".join(parts), card.as_json(), ways_on + mistaken)
 
@@ -499,35 +693,49 @@ class ChatDesk:
         lang = await asyncio.to_thread(self._watch.tongue, text, found)
         return self._watch.card(found, chat.reader, lang)
 
-    async def _accept(
-        self,
-        chat: OpenChat,
-        shown: str,
-        action: str,
-        typed: bool,
-        card: Card | None,
-        key: str | None,
-        choice: str | None = None,
-    ) -> repository.Accepted:
-        now = self._house.clock.now()
-        body = {"text": shown, "action": action, "typed": typed}
-        danger = None if card is None else Danger(card.level, card.category, card.rule)
-        told = _told(card, action)
+    async def _accept(self, chat: OpenChat, sent: _Sent, glance: Glance) -> repository.Accepted:
+        """Store what was sent, in a talk if the chat still is in one. The same key again gives the first message back."""
+        now, vault = self._house.clock.now(), self._house.vault
+        body = {"text": sent.shown, "action": sent.action, "typed": sent.typed}
+        danger = None if sent.card is None else Danger(sent.card.level, sent.card.category, sent.card.rule)
+        told = _told(sent.card, sent.action)
 
         def store(session: Session) -> repository.Accepted:
-            accepted = repository.accept(session, self._house.vault, chat, body, key, now, danger)
-            if card is not None and not accepted.answered:
-                audit.record(session, now, audit.Tag.DANGER_SHOWN, chat.id, detail=f"{card.level} {card.rule}")
+            before = repository.sent_before(session, vault, chat, body, sent.key)
+            if before is not None:
+                return before
+            seat, in_talk = glance.seat, None
+            if seat is not None:
+                level = None if danger is None else (danger.level, danger.category)
+                in_talk = self._talks.say(session, seat, sent.shown, now, level)
+                who = sent.action.removeprefix("/set_reader")
+                if in_talk is not None and who != sent.action:
+                    reader = Reader.of(json.loads(who)["reader"], chat.reader.lang)
+                    repository.keep_place(session, vault, chat, reader=reader)
+                    self._talks.known_as(session, seat, reader)
+            accepted = repository.accept(session, vault, chat, body, sent.key, now, danger, talk=in_talk)
+            if sent.card is not None:
+                audit.record(
+                    session, now, audit.Tag.DANGER_SHOWN, chat.id, detail=f"{sent.card.level} {sent.card.rule}"
+                )
                 self._learning.forget(session, repository.visitor_ids(session, chat))
-            if told is not None and not accepted.answered:
-                level, category = told
-                self._alerts.ring(session, alerts.Danger(level, category, "chat", chat_id=chat.id), now)
-            about = repository.asked_about(session, chat, choice) if choice and action.startswith("/") else None
+            if told is not None:
+                self._ring(session, chat, glance if in_talk is not None else Glance(), *told)
+            action = sent.action
+            about = repository.asked_about(session, chat, sent.choice) if sent.choice and action[:1] == "/" else None
             if about is not None:
                 self._learning.picked(session, about, action[1:])
             return accepted
 
         return await self._house.db.write(store)
+
+    def _ring(self, session: Session, chat: OpenChat, glance: Glance, level: str, category: str) -> None:
+        """Tell those who read the queue of danger, and the therapist if the chat is in a talk."""
+        danger = alerts.Danger(level, category, "chat", chat_id=chat.id)
+        if glance.seat is not None:
+            seat = glance.seat
+            danger = replace(danger, source="talk", subject=seat.talk_id, unit=seat.unit, staff_id=seat.therapist_id)
+        self._alerts.ring(session, danger, self._house.clock.now())
 
     async def _keep(
         self,
@@ -539,10 +747,12 @@ class ChatDesk:
         unanswered: Sequence[str] | None = None,
         miss: Missed | None = None,
     ) -> Answer:
-        now, vault = self._house.clock.now(), self._house.vault
+        now = self._house.clock.now()
         reader = chat.reader if reply is None else _reader(reply, chat.reader)
 
-        def store(session: Session) -> list[dict[str, Any]]:
+        left = chat.unanswered if unanswered is None else unanswered
+
+        def store(session: Session) -> Answer:
             repository.answer(session, self._house.vault, chat, reply_to, says, now)
             repository.keep_place(
                 session,
@@ -554,10 +764,11 @@ class ChatDesk:
             )
             if miss is not None and not repository.had_danger(session, chat):
                 self._learning.note(session, miss)
-            return _read(session, vault, chat, reply_to) if reply_to else []
+            if reply_to is None:
+                return Answer([], self._mode(left), reader.combined)
+            return self._answer(session, replace(chat, reader=reader), self._replies(session, chat, reply_to), left)
 
-        stored = await self._house.db.write(store)
-        return Answer(stored, self._mode(chat.unanswered if unanswered is None else unanswered), reader.combined)
+        return await self._house.db.write(store)
 
     async def _put_off(self, chat: OpenChat, what: str, says: Sequence[Say], reply_to: str | None) -> Answer:
         return await self._keep(chat, reply_to, says, None, unanswered=[*chat.unanswered, what])
@@ -565,35 +776,78 @@ class ChatDesk:
     async def _answers_to(self, chat: OpenChat, message_id: str) -> Answer:
         vault = self._house.vault
 
-        def read(session: Session) -> tuple[list[dict[str, Any]], OpenChat]:
+        def read(session: Session) -> Answer:
             now = repository.reopen(session, vault, chat.id) or chat
-            return _read(session, vault, chat, message_id), now
+            return self._answer(session, now, self._replies(session, now, message_id), now.unanswered)
 
-        stored, now = await self._house.db.read(read)
-        return Answer(stored, self._mode(now.unanswered), now.reader.combined)
+        return await self._house.db.read(read)
+
+    def _answer(
+        self, session: Session, chat: OpenChat, messages: list[dict[str, Any]], unanswered: Sequence[str]
+    ) -> Answer:
+        """Messages with where the chat stands."""
+        glance = self._talks.glance(session, chat.id, chat.holder)
+        wrote = glance.seat is not None and not glance.seat.shared and bool(self._typed(session, chat))
+        visit = self._talks.visit(session, glance, chat.reader, wrote=wrote)
+        mode = self._mode(unanswered)
+        if glance.seat is not None:
+            mode = "human" if glance.seat.state == "open" else "waiting"
+        return Answer(messages, mode, chat.reader.combined, None if visit is None else visit.as_json())
+
+    def _replies(self, session: Session, chat: OpenChat, message_id: str) -> list[dict[str, Any]]:
+        """What was said to one message; one that went to a human comes first itself, since it has an id there."""
+        body = repository.visitor_body(session, self._house.vault, chat, message_id) or {}
+        own = self._talks.message(session, body["talk"], chat.reader) if body.get("talk") else None
+        return [*([own] if own is not None else []), *_read(session, self._house.vault, chat, message_id)]
+
+    def _log(self, session: Session, chat: OpenChat) -> list[dict[str, Any]]:
+        """Everything said in the chat and in the talks that it has been in, each in its own order, together by time.
+
+        A message that went to a human stands where the chat has it: before the help that it was answered with.
+        """
+        vault, found, at = self._house.vault, [], 0
+        told = self._talks.messages(session, chat.id, chat.reader)
+        places = {message["id"]: place for place, (_, message) in enumerate(told)}
+        for own in repository.messages(session, vault, chat):
+            upto = at
+            if own.get("talk") is not None:
+                upto = max(at, places.get(own["talk"], at - 1) + 1)
+            else:
+                while upto < len(told) and told[upto][0] < own["at"]:
+                    upto += 1
+            found += [message for _, message in told[at:upto]]
+            at = upto
+            if own.get("talk") is None:
+                found.append(_public(session, vault, own))
+        return found + [message for _, message in told[at:]]
 
     async def _wipe(self, chat_id: str, tag: audit.Tag) -> None:
         now = self._house.clock.now()
 
-        def wipe(session: Session) -> None:
+        def wipe(session: Session) -> list[str]:
             repository.wipe(session, chat_id)
             audit.record(session, now, tag, chat_id, actor="system" if tag is audit.Tag.CHAT_PURGED else "visitor")
+            return self._talks.wipe(session, chat_id)
 
-        await self._house.db.write(wipe)
+        self._talks.tell(*await self._house.db.write(wipe))
 
     async def _open(self, token: str) -> OpenChat:
         now, vault = self._house.clock.now(), self._house.vault
         return await self._house.db.read(lambda s: repository.open_chat(s, vault, token, now, self._idle))
 
-    async def _at_hand(self, chat_id: str) -> tuple[OpenChat, list[str]]:
-        """The chat and the last few texts in it."""
+    async def _at_hand(self, chat_id: str) -> tuple[OpenChat, list[str], Glance]:
+        """The chat, the last few texts in it, and whether it is with a human."""
         vault = self._house.vault
 
-        def read(session: Session) -> tuple[OpenChat, list[str]]:
+        def read(session: Session) -> tuple[OpenChat, list[str], Glance]:
             chat = repository.reopen(session, vault, chat_id)
             if chat is None:
                 raise ChatExpired
-            return chat, repository.recent_words(session, vault, chat, REMEMBERED)
+            glance = self._talks.glance(session, chat_id, chat.holder)
+            words = repository.recent_words(session, vault, chat, REMEMBERED)
+            if glance.seat is not None:
+                words += self._talks.recent(session, glance.seat, REMEMBERED)
+            return chat, words[-REMEMBERED:], glance
 
         return await self._house.db.read(read)
 
@@ -629,6 +883,18 @@ class ChatDesk:
         self._at_work.add(task)
         task.add_done_callback(self._at_work.discard)
         return await asyncio.shield(task)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What the visitor sent, as it is to be stored."""
+
+    shown: str
+    action: str
+    typed: bool
+    card: Card | None
+    key: str | None
+    choice: str | None
 
 
 class _Unanswered(Exception):

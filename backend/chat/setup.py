@@ -20,6 +20,7 @@ from backend.danger.service import DangerWatch
 from backend.improving.service import Learning
 from backend.journey.service import Journey
 from backend.returning.service import Returning
+from backend.talks.service import TalkDesk
 
 PROBE_SECONDS = 1.0
 PURGE_SECONDS = 60.0
@@ -35,6 +36,7 @@ class Neighbours:
     journey: Journey
     returning: Returning
     learning: Learning
+    talks: TalkDesk
 
 
 def setup(app: Sanic, house: House, near: Neighbours) -> ChatDesk:
@@ -42,8 +44,10 @@ def setup(app: Sanic, house: House, near: Neighbours) -> ChatDesk:
     assistant = Assistant(house.settings.rasa_url, house.settings.rasa_token, house.settings.rasa_deadline, house.clock)
     turns = Turns()
     expander = Expander(house, near.booking, near.journey)
-    desk = ChatDesk(house, assistant, turns, near.watch, near.booking, near.returning, expander, near.learning)
-    views.setup(app, house, desk)
+    desk = ChatDesk(
+        house, assistant, turns, near.watch, near.booking, near.returning, expander, near.learning, near.talks
+    )
+    views.setup(app, house, desk, near.talks)
     internal.setup(app, house, turns, near.booking, near.concerns)
 
     async def probe() -> None:

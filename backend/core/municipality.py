@@ -113,6 +113,21 @@ class BookingTerms(Strict, frozen=True):
     """Where a visit takes place, as it is told to the person: street and door."""
 
 
+class TalkTerms(Strict, frozen=True):
+    """The live conversation with a human.
+
+    ``live``: whether somebody can be asked for at once. ``typical_minutes``: how long a talk usually takes,
+    from which waiting times are told. ``early_minutes``: how long before a booked time its room opens.
+    ``video_base``: an address that a room's name is put after, for therapists without a link of their own
+    (``https://video.example/``); empty for none.
+    """
+
+    live: bool = True
+    typical_minutes: int = 40
+    early_minutes: int = 10
+    video_base: str = ""
+
+
 class Retention(Strict, frozen=True):
     """Hours until things are wiped. Concerns follow the law (SoL 16 kap.) and are not among them."""
 
@@ -122,6 +137,8 @@ class Retention(Strict, frozen=True):
     held_time_hours: int
     code_hours: int
     mail_hours: int
+    talk_hours: int = 24
+    """Hours that the messages of a talk with a human are kept after it is over."""
     misunderstood_days: int = 30
     """Days that a masked message which the assistant did not understand is kept; `LONGEST_MISUNDERSTOOD` at most."""
 
@@ -219,6 +236,7 @@ class Municipality(Strict, frozen=True):
     on_call: OnCall
     team: TeamTerms = TeamTerms()
     areas: list[Area] = []
+    talks: TalkTerms = TalkTerms()
     improvement: bool = False
     demo_staff: list[DemoStaff] = []
     theme: Theme = Theme()
@@ -263,6 +281,11 @@ def load_municipality(directory: Path, name: str) -> Municipality:
         raise ContentError(f"{path}: team.answer_minutes must be at least 1")
     if not 1 <= loaded.retention.misunderstood_days <= LONGEST_MISUNDERSTOOD:
         raise ContentError(f"{path}: retention.misunderstood_days must be 1 to {LONGEST_MISUNDERSTOOD}")
+    base = loaded.talks.video_base
+    if base and not (base.startswith("https://") and base.endswith("/")):
+        raise ContentError(f"{path}: talks.video_base must begin with https:// and end with /")
+    if loaded.talks.typical_minutes < 1 or loaded.talks.early_minutes < 0:
+        raise ContentError(f"{path}: talks: minutes cannot be negative, and a talk takes some")
     if loaded.booking.meeting_minutes % 5 or loaded.booking.buffer_minutes % 5:
         raise ContentError(f"{path}: booking lengths must be multiples of five minutes")
     return loaded

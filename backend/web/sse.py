@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 from sanic import Request
 
-from backend.core.live import Event, Feed
+from backend.core.live import Event
 
 BEAT_SECONDS = 15.0
 """How often a quiet stream says that it is alive; proxies cut what is silent, and Sanic after a minute."""
 _RETRY_MS = 2000
 
 
+class Source(Protocol):
+    """Where a page's events come from: a `backend.core.live.Feed`, or something that reads what a feed points at."""
+
+    async def next(self, seconds: float) -> Sequence[Event]:
+        """What has come since last time; empty if nothing comes within ``seconds``."""
+        ...
+
+
 async def stream(
     request: Request,
-    feed: Feed,
+    feed: Source,
     *,
     first: Sequence[Event] = (),
     allowed: Callable[[], Awaitable[bool]] | None = None,
@@ -25,7 +34,8 @@ async def stream(
     ``allowed`` is asked before anything is sent and at every beat; the stream ends with
     ``event: closed`` as soon as it says no, so that a right that was taken back ends open windows too.
     """
-    response = await request.respond(content_type="text/event-stream")
+    # A reverse proxy that gathers an answer before it passes it on would hold every event back.
+    response = await request.respond(content_type="text/event-stream", headers={"x-accel-buffering": "no"})
     assert response is not None
     await response.send(f"retry: {_RETRY_MS}\n\n")
     events: Sequence[Event] = first
