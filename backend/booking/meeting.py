@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from backend.booking import repository, rules
+from backend.booking import rules
 from backend.booking.lifecycle import BOOKED, STANDS
+from backend.booking.offering import Offering
 from backend.booking.tables import Booking
 from backend.core.clock import to_local
-from backend.core.closed_days import ClosedDays
 from backend.core.house import House
 from backend.core.people import StaffMember
 from backend.core.reader import Reader
@@ -40,7 +40,7 @@ class Meetings:
     """Booked chats, and who is at work when."""
 
     def __init__(self, house: House) -> None:
-        self._closed = ClosedDays(house.municipality).closed
+        self._offering = Offering(house)
 
     def appointment(self, session: Session, booking_id: str) -> Appointment | None:
         """A booked chat by its id, for whoever has proven that it is theirs; None when it is no such talk any more."""
@@ -51,26 +51,19 @@ class Meetings:
         return self._one(session, Booking.holder == holder, Booking.state == BOOKED)
 
     def at_work(self, session: Session, unit: str, now: datetime) -> set[str]:
-        """Ids of those in a unit whose working hours it is."""
-        day = to_local(now).date()
-        if self._closed(day):
-            return set()
-        return {
-            shift.therapist
-            for shift in self._shifts(session, unit)
-            if shift.weekday == day.weekday()
-            and rules.instant(day, shift.start_minute) <= now < rules.instant(day, shift.end_minute)
-        }
+        """Ids of those in a unit who talk in the chat and whose working hours it is."""
+        members = self._members(session, unit)
+        return {person.id for person in self._offering.at_work(session, now, now, CHAT).able if person.id in members}
 
     def next_shift(self, session: Session, unit: str, now: datetime) -> datetime | None:
         """When somebody in a unit who talks in the chat next begins to work, within `rules.LOOK_AHEAD` days."""
-        shifts = self._shifts(session, unit)
-        today = to_local(now).date()
-        for day in (today, *rules.open_after(today, self._closed)):
-            if self._closed(day):
-                continue
-            begins = [rules.instant(day, shift.start_minute) for shift in shifts if shift.weekday == day.weekday()]
-            ahead = [instant for instant in begins if instant > now]
+        today, members = to_local(now).date(), self._members(session, unit)
+        schedule = self._offering.schedule(session, today, today + timedelta(days=rules.LOOK_AHEAD))
+        people = [person for person in schedule.people if person.id in members and CHAT in person.channels]
+        for step in range(rules.LOOK_AHEAD + 1):
+            day = today + timedelta(days=step)
+            begins = [begin for one in people for begin, _ in one.hours.windows(day, self._offering.closed)]
+            ahead = [begin for begin in begins if begin > now]
             if ahead:
                 return min(ahead)
         return None
@@ -89,9 +82,8 @@ class Meetings:
         )
         return {row[0]: row[1] for row in rows}
 
-    def _shifts(self, session: Session, unit: str) -> list[rules.Shift]:
-        members = set(session.scalars(sa.select(StaffMember.id).where(StaffMember.unit == unit)))
-        return [shift for shift in repository.schedule(session).able(CHAT) if shift.therapist in members]
+    def _members(self, session: Session, unit: str) -> set[str]:
+        return set(session.scalars(sa.select(StaffMember.id).where(StaffMember.unit == unit)))
 
     def _one(self, session: Session, *which: sa.ColumnElement[bool]) -> Appointment | None:
         row = session.execute(

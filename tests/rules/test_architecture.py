@@ -29,7 +29,8 @@ BREACHES = {
     "no-rasa": ("chat/assistant.py", "import rasa"),
     **{
         f"own-{name}": ("app.py", f"import backend.{name}.tables")
-        for name in ("alerts", "backend", "booking", "cases", "chat", "concerns", "improving", "staff", "talks")
+        for name in FEATURES
+        if (ROOT / "backend" / name / "tables.py").exists()
     },
 }
 

@@ -1,7 +1,7 @@
 """talks with a human
 
 Revision: 3bdf0b9a151e
-Follows: 792b4e313007
+Follows: 166fbe86f9c4
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from alembic import op
 import backend.core.db
 
 revision = "3bdf0b9a151e"
-down_revision = "792b4e313007"
+down_revision = "166fbe86f9c4"
 branch_labels = None
 depends_on = None
 
