@@ -799,8 +799,8 @@ class TalkDesk:
     def _mail(self, session: Session, unit: str, now: datetime) -> None:
         """Somebody waits and nobody who could see it has a page open: the unit is told that there is something."""
         say = self._house.phrases.say
-        body = say("live.mail.body", None, url=f"{self._house.settings.public_url}/personal")
-        outbox.post(session, now, self._house.municipality.unit(unit).mailbox, say("live.mail.subject"), body)
+        body = say("mail.waiting_body", None, link=f"{self._house.settings.public_url}/personal")
+        outbox.post(session, now, self._house.municipality.unit(unit).mailbox, say("mail.event_subject"), body)
 
     async def _contend(self, work: Callable[[Session], T]) -> T:
         """Run again when another window did the same in the same moment; it then finds what that one did."""
