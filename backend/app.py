@@ -16,6 +16,7 @@ from sanic_ext import Extend
 
 from backend.alerts.service import AlertDesk
 from backend.booking import views as booking_views
+from backend.booking.callbacks import CallbackDesk
 from backend.booking.service import BookingDesk
 from backend.cases.service import CaseDesk
 from backend.chat import pages as chat_pages
@@ -132,6 +133,7 @@ def _register_features(app: Sanic, house: House) -> None:
     # Beside the server's start: the first page must not wait for what the rules can do without.
     once(app, "danger model", watch.listen)
     booking = BookingDesk(house)
+    callbacks = CallbackDesk(house, booking)
     concerns = ConcernDesk(house)
     booking_views.setup(app, house, booking, watch)
     concerns_views.setup(app, house, concerns, watch)
@@ -158,6 +160,9 @@ def _register_features(app: Sanic, house: House) -> None:
     every(app, "purge", HOUSEKEEPING_SECONDS, booking.purge)
     every(app, "talks", TALK_SECONDS, talks.tend)
     every(app, "talks over", HOUSEKEEPING_SECONDS, talks.purge)
+    every(app, "promise", HOUSEKEEPING_SECONDS, booking.promise.look_ahead)
+    every(app, "requests", HOUSEKEEPING_SECONDS, booking.promise.settle)
+    every(app, "callbacks", HOUSEKEEPING_SECONDS, callbacks.purge)
     every(app, "alerts", HOUSEKEEPING_SECONDS, alerts.purge)
     every(app, "misunderstood", HOUSEKEEPING_SECONDS, learning.purge)
     every(app, "codes", HOUSEKEEPING_SECONDS, returning.forget)

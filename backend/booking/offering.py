@@ -238,6 +238,10 @@ class Offering:
             drop_expired(session, state.expired[chosen], now)
         return self._place(next(person for person in free if person.id == chosen), slot.start)
 
+    def take(self, session: Session, slot: Slot, now: datetime) -> Place:
+        """`check` and `choose` in one: for whoever has nothing to let go of in between."""
+        return self.choose(session, self.check(session, slot, now), slot, now)
+
     def at_work(self, session: Session, start: datetime, end: datetime, channel: str | None) -> Day:
         """Everybody who works from ``start`` to ``end``, whatever times they begin their own talks at."""
         day = to_local(start).date()

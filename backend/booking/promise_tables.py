@@ -17,17 +17,18 @@ _WAITING = sa.text("state IN ('open', 'taken')")
 class TimeRequest(Base):
     """Somebody asked for times. Says nothing of who or what: when, whether the promise could be kept, and was.
 
-    ``promised`` is the last local day of the promise. ``within``: a time until then was there to be offered.
-    ``reference`` is a keyed digest of who asks, so that one who looks again is not counted again; it is
-    forgotten within days. ``booking_id`` and ``callback_id`` lead to what came of it until that is settled;
-    ``contact_at`` is when a person of the service and the one who asked met.
+    ``until_at`` is where the promise ends, at midnight. ``within``: a time before then was there to be offered.
+    ``wanted``: a time was chosen or a call asked for; others looked and went away. ``reference`` is a keyed
+    digest of who asks, so that one who looks again is not counted again; it is forgotten at midnight.
+    ``booking_id`` and ``callback_id`` lead to what came of it until that is settled; ``contact_at`` is when
+    the one who asked met a person of the service.
     """
 
     __tablename__ = "time_request"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     asked_at: Mapped[datetime] = mapped_column(Instant, index=True)
-    promised: Mapped[date]
+    until_at: Mapped[datetime] = mapped_column(Instant)
     within: Mapped[bool]
     reference: Mapped[str | None] = mapped_column(unique=True)
     wanted: Mapped[bool] = mapped_column(default=False)
@@ -57,7 +58,7 @@ class Callback(Base):
     ``holder`` is whoever asked (a chat, a form), with one request that waits at most. ``phone``, ``safe`` and
     ``note`` are sealed with ``data_key`` as in `Booking`; without a number they come back with their code.
     ``state`` is ``open``, ``taken`` (``taken_by`` is on it), ``booked`` (a time was given, ``booking_id``),
-    ``reached``, ``missed`` (tried, and nobody answered) or ``withdrawn``.
+    ``reached``, ``missed`` (tried and given up) or ``withdrawn``; ``tries`` counts calls that nobody answered.
     """
 
     __tablename__ = "callback"
@@ -73,12 +74,15 @@ class Callback(Base):
     lang: Mapped[str]
     interpreter: Mapped[str | None]
     danger_level: Mapped[str | None]
+    danger_category: Mapped[str | None]
     receipt: Mapped[str] = mapped_column(unique=True)
     data_key: Mapped[bytes]
     phone: Mapped[bytes | None]
     safe: Mapped[bytes | None]
     note: Mapped[bytes | None]
     booking_id: Mapped[str | None]
+    tries: Mapped[int] = mapped_column(default=0, server_default="0")
+    tried_at: Mapped[datetime | None] = mapped_column(Instant)
     taken_by: Mapped[str | None] = mapped_column(sa.ForeignKey("staff_member.id", ondelete="SET NULL"))
     taken_at: Mapped[datetime | None] = mapped_column(Instant)
     ended_at: Mapped[datetime | None] = mapped_column(Instant)

@@ -15,7 +15,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from backend.booking import promise_tables  # noqa: F401
 from backend.booking.lifecycle import BOOKED, CANCELLED, HELD, STANDS
 from backend.booking.rules import Wish, read_wish
 from backend.booking.schedule_repository import words

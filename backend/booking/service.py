@@ -23,7 +23,8 @@ from backend.booking import notices, repository, rules
 from backend.booking.changes import Changes
 from backend.booking.lifecycle import BOOKED, CANCELLED, HELD
 from backend.booking.notices import Reminder
-from backend.booking.offering import Offer, Offering, drop_expired
+from backend.booking.offering import Asked, Offer, Offering, drop_expired
+from backend.booking.promise import Promise
 from backend.booking.races import contend
 from backend.booking.safe import CHOICES, Safe
 from backend.booking.tables import Booking
@@ -151,6 +152,7 @@ class BookingDesk:
         self._db = house.db
         self._settings = settings
         self._offering = Offering(house)
+        self.promise = Promise(house, self._offering)
         self.changes = Changes(house)
         self.cancel = self.changes.cancel
         self._alerts = AlertDesk(house)
@@ -175,9 +177,15 @@ class BookingDesk:
         holder: str | None = None,
         wish: rules.Wish | None = None,
         acute: bool = False,
+        counted: str | None = None,
     ) -> Offer:
-        """See `Offering.offer`."""
-        return await self._offering.offer(channel, wanted, skip, limit, holder=holder, wish=wish, acute=acute)
+        """See `Offering.offer`. ``counted`` is who asks (a chat, a form), where somebody waits for an answer:
+        the promise of a time is measured by it, and the manager is told when it cannot be kept.
+        """
+        offer = await self._offering.offer(channel, wanted, skip, limit, holder=holder, wish=wish, acute=acute)
+        if counted is not None:
+            await self.promise.count(counted, Asked(channel, wish or rules.ANYBODY, acute), offer)
+        return offer
 
     async def hold(self, holder: str, slot: str) -> Held:
         """Keep a time for ``holder`` for five minutes, and let go of what they held before.
@@ -262,6 +270,7 @@ class BookingDesk:
             repository.change(session, booking.id, **values)
             codes.issue(session, self._house.vault, code, receipt, "booking", booking.id, now)
             audit.record(session, now, Tag.BOOKING_CONFIRMED, booking.id)
+            self.promise.booked(session, holder, booking.id)
             notices.tell(session, self._house, therapist, booking.id, now)
             if details.reminder is not None:
                 start, reader = booking.start_at, details.reader
@@ -279,6 +288,33 @@ class BookingDesk:
             )
 
         return await contend(self._db, work)
+
+    def book_for(
+        self, session: Session, slot: str, details: Details, receipt: str, now: datetime, *, actor: str
+    ) -> str:
+        """Book a time for somebody who has waited for one, in the caller's transaction; returns the booking's id.
+
+        Their code, ``receipt``, is theirs already. Raises `Taken`, and `InvalidField` for the slot or the channel.
+        """
+        details = self._checked(details)
+        wanted = replace(self._offering.read(slot), channel=details.channel)
+        place = self._offering.take(session, wanted, now)
+        booking_id = new_id()
+        values: dict[str, object] = {
+            "id": booking_id,
+            "holder": f"code:{receipt}",
+            "therapist_id": place.therapist,
+            "start_at": wanted.start,
+            "end_at": place.end,
+            "state": BOOKED,
+            "receipt": receipt,
+            "created_at": now,
+            "confirmed_at": now,
+        }
+        repository.add(session, values | self._sealed(booking_id, details), place.cells)
+        audit.record(session, now, Tag.BOOKING_CONFIRMED, booking_id, actor=actor)
+        notices.tell(session, self._house, repository.colleague(session, place.therapist), booking_id, now)
+        return booking_id
 
     async def booked(self, holder: str) -> Confirmed | None:
         """The talk that ``holder`` has booked, or None."""

@@ -189,6 +189,11 @@ def revoke(session: Session, subject: str) -> None:
     session.execute(sa.delete(ReturnCode).where(ReturnCode.subject == subject))
 
 
+def point(session: Session, receipt: str, kind: str, subject: str) -> None:
+    """Let a code open something else than before: the talk that came of a request, for instance."""
+    session.execute(sa.update(ReturnCode).where(ReturnCode.id == receipt).values(kind=kind, subject=subject))
+
+
 def forget(session: Session, now: datetime, keep: timedelta) -> None:
     """Drop the sealed words of codes shown more than an hour ago, and whole codes older than ``keep``."""
     session.execute(

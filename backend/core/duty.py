@@ -55,6 +55,18 @@ class Duty:
         spans = [(time.fromisoformat(s.open), _end(s.close)) for s in self._hours if name in s.days]
         return sorted((_instant(day, opens), _instant(day, closes)) for opens, closes in spans)
 
+    def closes(self, day: date) -> datetime | None:
+        """When the office closes on a local day, or None if it is not open at all."""
+        if self._closed(day):
+            return None
+        ends = [span.close for span in self._hours if DAYS[day.weekday()] in span.days]
+        if not ends:
+            return None
+        last = max(ends)
+        if last == "24:00":
+            return datetime.combine(day + timedelta(days=1), time(), STOCKHOLM).astimezone(UTC)
+        return datetime.combine(day, time.fromisoformat(last), STOCKHOLM).astimezone(UTC)
+
     def told_at(self, instant: datetime) -> bool:
         """Whether somebody whom the municipality has named is told at once."""
         return bool(self.mailbox) and self.open_at(instant)
