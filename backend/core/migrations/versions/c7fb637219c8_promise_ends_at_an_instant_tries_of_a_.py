@@ -1,7 +1,7 @@
 """promise ends at an instant, tries of a call
 
 Revision: c7fb637219c8
-Follows: 166fbe86f9c4
+Follows: 3bdf0b9a151e
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from alembic import op
 import backend.core.db
 
 revision = "c7fb637219c8"
-down_revision = "166fbe86f9c4"
+down_revision = "3bdf0b9a151e"
 branch_labels = None
 depends_on = None
 
