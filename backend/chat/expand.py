@@ -125,7 +125,7 @@ class Expander:
     def _map(self, station: object, reader: Reader, text: str, choices: tuple[tuple[str, str], ...]) -> Say:
         shown = self._journey.overview(reader) if station is None else self._journey.station(str(station), reader)
         onward = tuple((step["title"], "/map" + json.dumps({"station": step["id"]})) for step in shown["next"])
-        url = "/karta" + (f"#{str(station).lower()}" if station else "")
+        url = self._journey.address(station, reader)
         card = {"station": station, "title": shown["title"], "text": shown["text"], "next": shown["next"], "url": url}
         words = text or f"{shown['title']}. {shown['text']}"
         return Say("map", "map", words, card, choices or onward)

@@ -23,6 +23,23 @@ PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """Parts of the way, each with its stations in order. "support" runs on parallel tracks."""
 
+Line = Literal["child", "adult", "family", "other", "away"]
+
+LINES: tuple[tuple[Line, tuple[str, ...]], ...] = (
+    ("child", ("S01", "S03", "S04", "S05", "S08", "S09", "S10", "S11", "S12", "S24", "S25", "S26")),
+    ("adult", ("S01", "S02", "S08", "S09", "S10", "S11", "S17", "S24", "S25", "S26")),
+    ("family", ("S11", "S13", "S24")),
+    ("family", ("S11", "S14", "S15", "S16", "S24")),
+    ("other", ("S11", "S18", "S24")),
+    ("away", ("S11", "S19", "S22", "S23", "S24")),
+    ("away", ("S09", "S20", "S21", "S22")),
+)
+"""The ways that the map draws as lines; every step of one is an edge of the content. "I get help" and
+"my parent gets help" meet at the stations they share."""
+
+TURN = "S11"
+"""The plan: help begins after it, and the drawn way turns there."""
+
 ENTRANCES = ("S01", "S03", "S08", "S12")
 """What somebody who asks how it all works is offered first: talk, a worry, the investigation, help."""
 _ENTRANCES_OF: Mapping[Band | None, tuple[str, ...]] = {
@@ -68,6 +85,39 @@ def onward(station: str, following: Sequence[str], track_of: Mapping[str, Track]
     return tuple(sorted(others, key=rank)[: _AT_MOST.get(reader.band, _USUALLY_AT_MOST)])
 
 
+def lines_at(station: str) -> list[Line]:
+    """The lines that stop there, in the order of `LINES`."""
+    return list(dict.fromkeys(line for line, way in LINES if station in way))
+
+
+def neighbours(
+    station: str, following: Sequence[str], leading: Sequence[str], reader: Reader
+) -> tuple[str | None, str | None]:
+    """The stations before and after on the reader's own line; where none of their lines stops, the first ways here and on."""
+    own: tuple[Line, ...] = ("adult", "family", "other") if reader.grown_up else ("child", "family")
+    ways = [way for line in own for name, way in LINES if name == line and station in way]
+    ways += [way for _, way in LINES if station in way]
+    before = next((way[way.index(station) - 1] for way in ways if station != way[0]), None)
+    after = next((way[way.index(station) + 1] for way in ways if station != way[-1]), None)
+    return (
+        before or next((one for one in leading if one != station), None),
+        after or next((one for one in following if one != station), None),
+    )
+
+
+_YOUNGER: Mapping[Band, Band] = {"13-17": "10-12", "10-12": "6-9"}
+
+
+def younger(band: Band) -> Band | None:
+    """Which younger child's words are simpler, or None: what is said to a child fits no adult."""
+    return _YOUNGER.get(band)
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text, each with the mark that ends it."""
+    return [one for one in re.split(r"(?<=[.!?])\s+", text.strip()) if one]
+
+
 _SENTENCES: Mapping[Band | None, int] = {"6-9": 3, "10-12": 4, None: 4}
 _USUALLY_SENTENCES = 5
 
@@ -77,4 +127,4 @@ def in_a_bubble(what: str, time: str, reader: Reader) -> str:
     what, time = what.strip(), time.strip()
     together = f"{what} {time}".strip()
     room = _SENTENCES.get(reader.band, _USUALLY_SENTENCES)
-    return together if len(re.findall(r"[.!?](?:\s|$)", together)) <= room else what
+    return together if len(sentences(together)) <= room else what

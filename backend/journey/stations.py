@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,7 @@ from backend.core.content import InBands, Located
 from backend.core.municipality import Strict
 from backend.core.reader import BANDS, Band, Lang, Reader
 from backend.core.wording import DEFAULT, About, Text, Wording
-from backend.journey.rules import PARTS, Track
+from backend.journey.rules import LINES, PARTS, Track
 
 UNKNOWN_READS: Band = "10-12"
 """A reader who has not said their age gets words that fit a twelve-year-old."""
@@ -210,6 +211,11 @@ def _check(file: Located, loaded: _File) -> None:
                 )
         if station.valid_to is not None and station.valid_to <= station.valid_from:
             raise file.error(f"{station.id} ends before it begins", "stations", place, "valid_to")
+        for line, way in LINES:
+            for one, other in pairwise(way):
+                if one == station.id and other not in station.next:
+                    reason = f"the line {line} of the map goes from {one} to {other}, which is no way on from it"
+                    raise file.error(reason, "stations", place, "next")
         for name in ("source", "owner"):
             if not getattr(station, name):
                 raise file.error(f"{station.id} says nothing of its {name}", "stations", place, name)

@@ -1,37 +1,61 @@
-"""The map as a page: every station in order, in the words of the chosen reader, without JavaScript."""
+"""The map as pages: ``/karta`` and every station at ``/karta/<number>``, whole without JavaScript.
+
+An address says which words to use (``?ord=``) and which language (``?lang=``), and a station's number:
+nothing about whoever reads.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 from sanic import Blueprint, HTTPResponse, Request, Sanic
+from sanic.exceptions import NotFound
 
 from backend.core.reader import BANDS, Band, Reader
-from backend.journey.service import Journey
+from backend.core.schedule import once
+from backend.journey.service import Journey, kept
 from backend.journey.stations import UNKNOWN_READS
+from backend.web.help import language
 from backend.web.render import page
 
 
 def setup(app: Sanic, journey: Journey) -> None:
-    """Register ``/karta``. The choice of words travels as ``?ord=``, which says nothing about the visitor's situation."""
+    """Register the pages, and have the picture drawn beside the start."""
     bp = Blueprint("journey")
+
+    once(app, "map", lambda: journey.whole(Reader()))
 
     @bp.get("/karta")
     async def show(request: Request) -> HTTPResponse:
-        band = _band(request.args.get("ord"))
-        reader = Reader(band=band)
-        return await page(
-            request,
-            "journey/map.html",
-            parts=journey.parts(reader),
-            overview=journey.overview(reader)["text"],
-            band=band,
-            bands=[(one, f"journey.bands.{_phrase(one)}") for one in BANDS],
-        )
+        reader = asked(request)
+        whole = await asyncio.to_thread(journey.whole, reader)
+        return await page(request, "journey/map.html", reader=reader, whole=whole, **choices(reader))
+
+    @bp.get("/karta/<slug:str>")
+    async def station(request: Request, slug: str) -> HTTPResponse:
+        reader = asked(request)
+        shown = journey.page(slug, reader)
+        if shown is None:
+            raise NotFound
+        return await page(request, "journey/station.html", reader=reader, station=shown, **choices(reader))
 
     app.blueprint(bp)
 
 
-def _band(chosen: str | None) -> Band:
-    return next((band for band in BANDS if band == chosen), UNKNOWN_READS)
+def asked(request: Request) -> Reader:
+    """Whose words and which language a page was asked for in."""
+    band: Band = next((one for one in BANDS if one == request.args.get("ord")), UNKNOWN_READS)
+    return Reader(band=band, lang=language(request))
+
+
+def choices(reader: Reader) -> dict[str, Any]:
+    """The choice of words: for links to keep, and for the form that asks for it."""
+    return {
+        "keep": kept(reader),
+        "band": reader.band,
+        "bands": [(one, f"journey.bands.{_phrase(one)}") for one in BANDS],
+    }
 
 
 def _phrase(band: Band) -> str:

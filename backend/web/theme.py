@@ -37,6 +37,12 @@ SHAPE_PAIRS = (
     *(("rowan-line", ground) for ground in ("paper", "surface", "rowan-wash")),
     ("focus", "focus-glow"),
     *(("lamp-line", ground) for ground in ("surface", "lamp-wash")),
+    # The lines of the map, on the ground that they cross.
+    *(
+        (f"way-{line}", ground)
+        for line in ("child", "adult", "family", "other", "away", "path")
+        for ground in ("paper", "moss", "sky", "lamp-wash", "rowan-wash")
+    ),
 )
 
 _COLOUR = re.compile(r"#[0-9a-f]{6}", re.ASCII)

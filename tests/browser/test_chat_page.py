@@ -171,7 +171,7 @@ def test_every_kind_of_message_is_shown(visit: Visit) -> None:
     for text in ("vad är en utredning?", "nummer tack", "varför frågar du?", "jag vill berätta"):
         say(page, text)
     say(page, "nu är det klart  så här")
-    expect(page.locator(".kind-map .bubble-link")).to_have_attribute("href", "/karta#s08")
+    expect(page.locator(".kind-map .bubble-link")).to_have_attribute("href", "/karta/8")
     expect(page.locator(".kind-contacts a[href='tel:116111']").first).to_contain_text("116 111")
     assert page.locator(".kind-interruption").count() == 1
     assert page.locator(".kind-consent").count() == 1

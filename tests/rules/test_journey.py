@@ -83,12 +83,39 @@ def test_every_station_can_be_reached_from_the_entrances() -> None:
     assert seen == set(IDS)
 
 
-def test_the_page_shows_every_station_once_and_every_way_on() -> None:
+@pytest.mark.parametrize("who", [None, "adult"])
+def test_the_page_shows_every_station_once_and_every_way_on(who: str | None) -> None:
     """Placement, no investigation and coming back are there too, not only the happy path."""
-    stops = [stop for part in JOURNEY.parts(Reader()) for _, lane in part.lanes for stop in lane]
-    assert sorted(stop.id for stop in stops) == sorted(IDS)
-    anchors = {stop.anchor for stop in stops}
-    assert all(anchor in anchors for stop in stops for anchor, _ in stop.after)
+    whole = JOURNEY.whole(Reader.of(who))
+    stops = [stop for part in whole.parts for stop in part.stops]
+    assert sorted(IDS) == sorted(stop.name.id for stop in stops)
+    shown = {(stop.name.id, name.id) for stop in stops for name in stop.after}
+    assert {(station.id, one) for station in MAP.stations for one in station.next if one != station.id} == shown
+
+
+@pytest.mark.parametrize("band", BANDS)
+def test_every_station_has_a_page_with_its_neighbours(band: str) -> None:
+    """By a number that says nothing; the next and the one before are ways that there are."""
+    reader = Reader(band=band)  # type: ignore[arg-type]
+    for station in MAP.stations:
+        page = JOURNEY.page(station.slug, reader)
+        assert page is not None
+        assert station.slug.isdigit()
+        assert page.what
+        assert page.onward is None or page.onward.id in [one.id for one in page.after]
+        assert page.back is None or page.back.id in [one.id for one in page.before]
+        assert page.onward is not None
+    assert JOURNEY.page("27", reader) is None
+    assert JOURNEY.page("S05", reader) is None
+
+
+def test_who_did_not_understand_gets_simpler_words_for_a_child() -> None:
+    """Those written for it, else a younger child's; an adult is never spoken to as a child."""
+    page = JOURNEY.page("8", Reader.of("child_13_17"))
+    younger = JOURNEY.page("8", Reader.of("child_10_12"))
+    assert page and younger
+    written = next(one for one in MAP.stations if one.id == "S08").text["13-17"].simpler
+    assert (written or "".join(text for text, _ in younger.what)) == page.simpler
 
 
 @pytest.mark.parametrize("band", BANDS)
