@@ -105,14 +105,6 @@ def neighbours(
     )
 
 
-_YOUNGER: Mapping[Band, Band] = {"13-17": "10-12", "10-12": "6-9"}
-
-
-def younger(band: Band) -> Band | None:
-    """Which younger child's words are simpler, or None: what is said to a child fits no adult."""
-    return _YOUNGER.get(band)
-
-
 def sentences(text: str) -> list[str]:
     """The sentences of a text, each with the mark that ends it."""
     return [one for one in re.split(r"(?<=[.!?])\s+", text.strip()) if one]

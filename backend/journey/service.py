@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -15,7 +15,7 @@ from backend.journey import rules
 from backend.journey.glossary import Entry, Glossary, load_glossaries
 from backend.journey.layout import HEADING, Picture, Spot, draw
 from backend.journey.lettering import broken
-from backend.journey.stations import SOURCE, UNKNOWN_READS, Station, load_map
+from backend.journey.stations import SOURCE, UNKNOWN_READS, load_map
 from backend.journey.strip import Row, rows
 
 
@@ -177,7 +177,7 @@ class Journey:
             time=marked["time"],
             may=may,
             next=marked["next"],
-            simpler=words.simpler.strip() or self._for_younger(station, reader),
+            simpler=words.simpler.strip(),
             words=list(found.values()),
             before=[self._name(one, reader) for one in self._before(station.id)],
             after=[self._name(one, reader) for one in dict.fromkeys(station.next) if one != station.id],
@@ -192,11 +192,6 @@ class Journey:
 
     def _before(self, station_id: str) -> list[str]:
         return [one for one, other in self._edges if other == station_id and one != station_id]
-
-    def _for_younger(self, station: Station, reader: Reader) -> str:
-        """What a younger reader is told, for who has said that they did not understand; empty for the youngest."""
-        younger = rules.younger(reader.band or UNKNOWN_READS)
-        return self._map.tell(station, replace(reader, band=younger)).words.what.strip() if younger else ""
 
     def _name(self, station_id: str, reader: Reader) -> Name:
         station = self._stations[station_id]
