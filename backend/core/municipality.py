@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -156,6 +156,28 @@ class TeamTerms(Strict, frozen=True):
     answer_minutes: int = 240
 
 
+WebhookEvent = Literal[
+    "concern.received",
+    "concern.accepted",
+    "concern.moved",
+    "decision.recorded",
+    "booking.confirmed",
+    "booking.cancelled",
+    "case.opened",
+]
+
+
+class WebhookEndpoint(Strict, frozen=True):
+    """One of the municipality's own systems, told of ``events`` by signed messages that hold an id and nothing else.
+
+    Its secret is in the environment, under `backend.core.webhooks.secret_name`.
+    """
+
+    id: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+    url: str
+    events: list[WebhookEvent]
+
+
 class WorkingSpan(Strict, frozen=True):
     """Working hours of some weekdays, local ``HH:MM``."""
 
@@ -237,6 +259,7 @@ class Municipality(Strict, frozen=True):
     team: TeamTerms = TeamTerms()
     areas: list[Area] = []
     talks: TalkTerms = TalkTerms()
+    webhooks: list[WebhookEndpoint] = []
     improvement: bool = False
     demo_staff: list[DemoStaff] = []
     theme: Theme = Theme()

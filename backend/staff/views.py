@@ -13,16 +13,19 @@ from sanic import HTTPResponse, Request, Sanic, redirect
 
 from backend.alerts.service import AlertDesk
 from backend.booking.service import BookingDesk
+from backend.concerns.handling import HandlingDesk
+from backend.concerns.inbox import InboxDesk
 from backend.concerns.service import ConcernDesk
 from backend.core.clock import to_local
 from backend.core.closed_days import ClosedDays
-from backend.core.errors import Conflict, DomainError, NotFound, NotLoggedIn, TooMany
+from backend.core.errors import NotLoggedIn, TooMany
 from backend.core.house import House
 from backend.core.people import StaffMember
 from backend.core.schedule import every
 from backend.improving.service import Learning
-from backend.staff import alarms, understanding
+from backend.staff import alarms, handling, inbox, understanding
 from backend.staff.alarms import Alarms
+from backend.staff.drafts import Drafts
 from backend.staff.service import StaffDoor
 from backend.staff.shell import HOME, ID, LOGIN, Shell
 from backend.web.security import check_origin, source_of
@@ -34,9 +37,10 @@ def setup(
     """The pages that all staff have. Others are added to the returned shell before it is opened."""
     door = StaffDoor(house)
     shell = Shell(house, door)
-    known, show, words, bp = shell.known, shell.show, shell.words, shell.bp
+    known, show, bp = shell.known, shell.show, shell.bp
     days = ClosedDays(house.municipality)
     ringing = Alarms(alerts, booking, concerns)
+    handled = HandlingDesk(house)
     shell.way(HOME, "staff.home")
     shell.share("alarms", ringing.banner)
 
@@ -94,35 +98,8 @@ def setup(
     async def talk(request: Request, staff: StaffMember, booking_id: str) -> HTTPResponse:
         return await show(request, "booking", staff, talk=await booking.open_for(staff, booking_id))
 
-    @bp.get(f"/oro/<concern_id:{ID}>")
-    @known
-    async def concern(request: Request, staff: StaffMember, concern_id: str) -> HTTPResponse:
-        return await show(request, "concern", staff, concern=await concerns.open_for(staff, concern_id))
-
-    @bp.post(f"/oro/<concern_id:{ID}>/ta-emot")
-    @known
-    async def accept(request: Request, staff: StaffMember, concern_id: str) -> HTTPResponse:
-        try:
-            await concerns.accept(staff, concern_id)
-        except Conflict:
-            return await show(request, "taken", staff, status=409, concern_id=concern_id)
-        return redirect(f"{HOME}/oro/{concern_id}", status=303)
-
-    @bp.post(f"/oro/<concern_id:{ID}>/svara")
-    @known
-    async def answer(request: Request, staff: StaffMember, concern_id: str) -> HTTPResponse:
-        form: Any = request.form or {}
-        text = form.get("answer") or ""
-        try:
-            await concerns.answer(staff, concern_id, text)
-        except NotFound:
-            raise
-        except DomainError as error:
-            opened = await concerns.open_for(staff, concern_id)
-            message = words.error("staff.answer.error", error)
-            return await show(request, "concern", staff, error.status, concern=opened, draft=text, error=message)
-        return redirect(f"{HOME}/oro/{concern_id}#answers", status=303)
-
+    handling.setup(shell, concerns, handled, Drafts(house))
+    inbox.setup(shell, InboxDesk(house, concerns), handled)
     understanding.setup(shell, learning)
     alarms.setup(shell, ringing, alerts)
     every(app, "staff sessions", 300, door.forget_ended)

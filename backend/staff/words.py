@@ -55,6 +55,10 @@ class StaffWords:
         """``i dag kl. 09.05``."""
         return self._say("staff.moment", None, day=self.day(to_local(instant).date()), time=self.time(instant))
 
+    def stamp(self, instant: datetime) -> str:
+        """``2026-11-25 09.05``, for tables and papers."""
+        return to_local(instant).strftime("%Y-%m-%d %H.%M")
+
     def who(self, who: str | None, band: str | None) -> str:
         """Role and age band, as far as they have been told."""
         combined = next((key for key in READERS if _pair(key) == (who, band)), "unknown")
@@ -71,6 +75,8 @@ class StaffWords:
     def clock(self, clock: Clock) -> str:
         """``Skyddsbedömning senast i dag`` and the like; a passed one says so in words."""
         name = self._say(f"staff.clock.{clock.name}")
+        if clock.met is not None:
+            return self._say("staff.clock.met", None, name=name, when=self.moment(clock.met))
         if clock.late:
             return self._say(
                 "staff.clock.late", None, name=name, day=self.day(clock.due), days=self._days(-clock.days_left)
@@ -83,6 +89,17 @@ class StaffWords:
             "staff.clock.later", None, name=name, day=self.day(clock.due), days=self._days(clock.days_left)
         )
 
+    def clock_in_short(self, clock: Clock) -> str:
+        """``Skyddsbedömning i dag``, ``Beslut om utredning om 12 dagar``: for a list of many."""
+        name = self._say(f"staff.clock.{clock.name}")
+        if clock.met is not None:
+            return self._say("staff.clock.met", None, name=name, when=self.day(to_local(clock.met).date()))
+        if clock.days_left < 0:
+            return self._say("staff.clock.late_short", None, name=name, days=self._days(-clock.days_left))
+        if clock.days_left <= 1:
+            return self._say("staff.clock.soon_short", None, name=name, day=self.day(clock.due))
+        return self._say("staff.clock.later_short", None, name=name, days=self._days(clock.days_left))
+
     def target(self, clock: Clock) -> str:
         """The working day to aim for when the last day is a closed one, else an empty string."""
         if clock.target == clock.due:
@@ -90,7 +107,9 @@ class StaffWords:
         return self._say("staff.clock.target", None, day=self.day(clock.target))
 
     def urgency(self, clock: Clock) -> str:
-        """``late``, ``today``, ``soon`` (within three days) or ``calm``, for the look of the words."""
+        """``late``, ``today``, ``soon`` (within three days), ``calm`` or ``met``, for the look of the words."""
+        if clock.met is not None:
+            return "met"
         if clock.late:
             return "late"
         if clock.days_left <= 0:

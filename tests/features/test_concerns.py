@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from backend.concerns.handling import HandlingDesk
 from backend.concerns.repository import readable_by
 from backend.concerns.service import Answer, ConcernDesk, Intake, Status, consent_version
 from backend.concerns.tables import Concern, ConcernAnswer
@@ -197,22 +198,23 @@ def test_two_accept_at_once_and_one_is_told(desk: ConcernDesk, house: House) -> 
     assert "accepted" == run(desk.status(concern)).state
 
 
-def test_the_most_pressing_comes_first(desk: ConcernDesk, house: House, clock: ManualClock) -> None:
-    """Untaken before taken, then the earlier legal day, then the nearer danger."""
+def test_the_next_legal_day_comes_first(desk: ConcernDesk, house: House, clock: ManualClock) -> None:
+    """Taken or not, whatever danger was found in the words: by the clock, then by who has waited longest."""
     karin = add_staff(house)
     oldest = run(desk.receive(STORY)).concern_id
     run(desk.accept(karin, oldest))
     clock.forward(days=1)
     calm = run(desk.receive(STORY)).concern_id
+    clock.forward(minutes=1)
     acute = run(desk.receive(replace(STORY, danger_level="A0", danger_category="D01"))).concern_id
     clock.forward(hours=10)
     evening = run(desk.receive(replace(STORY, danger_level="A0", danger_category="D01"))).concern_id
-    assert [acute, calm, evening, oldest] == [row.id for row in run(desk.list_open(karin)).rows]
+    assert [oldest, calm, acute, evening] == [row.id for row in run(desk.list_open(karin)).rows]
 
 
-def test_clocks_count_down_and_say_when_nobody_was_in_time(desk: ConcernDesk, house: House, clock: ManualClock) -> None:
-    """Same-day check and 14 days with their sources; late only while nobody has taken it."""
-    concern, karin = run(desk.receive(STORY)).concern_id, add_staff(house)
+def test_clocks_count_down_and_say_when_they_were_not_met(desk: ConcernDesk, house: House, clock: ManualClock) -> None:
+    """Same-day check and 14 days with their sources; late until the check is written down, taken or not."""
+    concern, karin = run(desk.receive(STORY)).concern_id, add_staff(house, qualified=True)
     check, decision = run(desk.list_open(karin)).rows[0].clocks
     assert ("T1", "SoL 20:1", date(2026, 11, 25), 0, False) == (
         check.name, check.source, check.due, check.days_left, check.late,
@@ -224,7 +226,11 @@ def test_clocks_count_down_and_say_when_nobody_was_in_time(desk: ConcernDesk, ho
     check, decision = run(desk.list_open(karin)).rows[0].clocks
     assert (-1, True, 13) == (check.days_left, check.late, decision.days_left)
     run(desk.accept(karin, concern))
-    assert not run(desk.list_open(karin)).rows[0].clocks[0].late
+    assert run(desk.list_open(karin)).rows[0].clocks[0].late
+    run(HandlingDesk(house).check(karin, concern, "safe", "Barnet är hos mormor i natt."))
+    assert (False, clock.now()) == (
+        (met := run(desk.list_open(karin)).rows[0].clocks[0]).late, met.met,
+    )  # fmt: skip
 
 
 def test_a_decision_due_on_a_holiday_has_an_earlier_target(desk: ConcernDesk, house: House, clock: ManualClock) -> None:

@@ -29,6 +29,11 @@ from tests.conftest import ManualClock, make_settings
 from tests.web import serving
 from tests.web.serving import Served, serve
 
+DEEDS = (
+    "skriver", "lamna-tillbaka", "senare", "flytta", "skyddsbedomning", "beslut", "barn-finns", "aterkoppling-onskas",
+    "aterkoppling", "avsluta", "identitet",
+)  # fmt: skip
+"""What can be done with a concern, by the last part of its address."""
 PASSWORD = "ett lösenord som är långt nog"
 NASTY = '<img src=x onerror="alert(1)">\n  Pappa & mamma <b>bråkar</b> \u05e9\u05dc\u05d5\u05dd'
 STORY = Intake(
@@ -146,6 +151,14 @@ def paths(office: Office, concern: str) -> list[tuple[str, str]]:
         ("GET", f"/personal/tid/{office.talk}"),
         ("POST", f"/personal/oro/{concern}/ta-emot"),
         ("POST", f"/personal/oro/{concern}/svara"),
+        ("GET", "/personal/inkorg"),
+        ("GET", "/personal/inkorg/lista"),
+        ("GET", f"/personal/inkorg/nasta?efter={concern}"),
+        ("POST", "/personal/inkorg/ta-emot"),
+        ("POST", "/personal/inkorg/sok"),
+        ("POST", "/personal/inkorg/lista.csv"),
+        ("GET", f"/personal/oro/{concern}/skriver"),
+        *(("POST", f"/personal/oro/{concern}/{deed}") for deed in DEEDS),
     ]
 
 
@@ -173,6 +186,8 @@ def test_another_unit_gets_404_for_a_concern(office: Office, concern: str, login
         ("GET", "/personal/oro/{}"),
         ("POST", "/personal/oro/{}/ta-emot"),
         ("POST", "/personal/oro/{}/svara"),
+        ("GET", "/personal/oro/{}/skriver"),
+        *(("POST", f"/personal/oro/{{}}/{deed}") for deed in DEEDS),
     ):
         form = {"answer": "Hej"} if method == "POST" else None
         real = browser.request(method, path.format(concern), data=form)
@@ -384,7 +399,7 @@ def test_accepting_is_seen_by_the_unit(office: Office, concern: str) -> None:
     """The one who was first has it; a colleague who was a moment later is told, and can still read it."""
     karin, olle = office.enter("karin"), office.enter("olle")
     accepted = karin.post(f"/personal/oro/{concern}/ta-emot")
-    assert 200 == accepted.status_code and "Mottagen av Karin i dag kl. 09.00" in accepted.text
+    assert 200 == accepted.status_code and "Du har tagit emot den i dag kl. 09.00" in accepted.text
     late = olle.post(f"/personal/oro/{concern}/ta-emot")
     assert 409 == late.status_code and "Någon hann före" in late.text
     assert "Mottagen av Karin" in olle.get("/personal").text
