@@ -38,6 +38,7 @@ from backend.core.outbox import ConsoleTransport, SmsTransport, SmtpTransport, T
 from backend.core.schedule import every, once
 from backend.core.tongues import Tongues
 from backend.core.vault import Vault
+from backend.core.webhooks import WebhookTransport
 from backend.core.wording import Wording
 from backend.danger.service import DangerWatch
 from backend.editing.service import EditingDesk
@@ -117,6 +118,7 @@ def create_app(
     app.static("/static", render.STATIC, name="static")
     _register_features(app, house)
     _keep_delivering(app, house, _transports(settings) | ({outbox.STAFF: transport} if transport else {}))
+    _keep_announcing(app, house, WebhookTransport(house.municipality, settings.webhook_secrets))
 
     @app.after_server_stop
     async def close(_app: Sanic) -> None:
@@ -206,3 +208,13 @@ def _keep_delivering(app: Sanic, house: House, transports: Mapping[str, Transpor
 
     every(app, "outbox", OUTBOX_SECONDS, deliver)
     every(app, "sent-mail", HOUSEKEEPING_SECONDS, forget)
+
+
+def _keep_announcing(app: Sanic, house: House, transport: Transport) -> None:
+    """Webhooks by themselves: a system of the municipality's that hangs keeps no mail about danger waiting."""
+
+    async def announce() -> None:
+        await deliver_due(house.db, {webhooks.CHANNEL: transport}, house.clock)
+
+    if house.municipality.webhooks:
+        every(app, "webhooks", OUTBOX_SECONDS, announce)

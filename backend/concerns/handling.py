@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from backend.concerns import live, repository, rules
 from backend.concerns.tables import Concern, ConcernAssessment, ConcernHandover, ConcernReport, Handed, State
-from backend.core import audit, outbox, webhooks
+from backend.core import audit, webhooks
 from backend.core.access import checked_reason
 from backend.core.audit import Tag
 from backend.core.clock import to_local
@@ -211,7 +211,7 @@ class HandlingDesk:
             if child_at_risk and concern.decision_due is None:
                 concern.decision_due = rules.decision_due(to_local(concern.received_at))
             settle(concern, now)
-            notify(session, self._house, concern.unit, now)
+            live.notify(session, self._house, concern.unit, now)
             webhooks.announce(session, self._house, now, "concern.moved", concern.id)
 
         await self._change(staff, concern_id, Tag.CONCERN_MOVED, send, reason=why, detail=to_unit)
@@ -504,11 +504,3 @@ def settle(concern: Concern, now: datetime) -> None:
     concern.next_clock, concern.next_due = following or ("", None)
     if following is None and concern.decided_at is not None:
         concern.state, concern.closed_at = State.CLOSED.value, now
-
-
-def notify(session: Session, house: House, unit: str, now: datetime) -> None:
-    """Tell a unit by mail that there is something new: to log in, and nothing else."""
-    say = house.phrases.say
-    link = f"{house.settings.public_url}/personal"
-    mailbox = house.municipality.unit(unit).mailbox
-    outbox.post(session, now, mailbox, say("concern_mail.subject"), say("concern_mail.body", None, link=link))

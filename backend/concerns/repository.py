@@ -31,9 +31,9 @@ _BY_CLOCK = (Concern.next_due.is_(None), Concern.next_due, Concern.received_at)
 def readable_by(staff: StaffMember) -> sa.Select[Concern]:
     """The concerns that ``staff`` may know of: their own unit's, but for what is withheld from them.
 
-    Nothing when they have left, nothing for an administrator or an editor. A restricted one stays in the queue of the whole unit until somebody takes it,
-    so that it is never left waiting for a manager who is away; then only that
-    person and the manager know of it.
+    Nothing when they have left, nothing for an administrator or an editor. A restricted one
+    stays in the queue of the whole unit until somebody takes it, so that it is never left
+    waiting for a manager who is away; then only that person and the manager know of it.
     """
     mine = sa.select(Concern).where(Concern.unit == staff.unit, visible(staff, (Kind.CONCERN, Concern.id)))
     if not (staff.active and staff.handles_cases):

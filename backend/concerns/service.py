@@ -22,7 +22,7 @@ from backend.concerns.repository import AT_MOST
 from backend.concerns.routing import Places, load_routing
 from backend.concerns.rules import Deed
 from backend.concerns.tables import Concern, ConcernAnswer, ConcernReport, Handed, State
-from backend.core import audit, codes, outbox, webhooks
+from backend.core import audit, codes, webhooks
 from backend.core.audit import Tag
 from backend.core.clock import to_local
 from backend.core.closed_days import ClosedDays
@@ -426,7 +426,7 @@ class ConcernDesk:
             codes.issue(session, self._house.vault, way, concern.receipt, "concern", concern.id, now)
         audit.record(session, now, Tag.CONCERN_RECEIVED, concern.id, detail=concern.rule_id)
         webhooks.announce(session, self._house, now, "concern.received", concern.id)
-        self._notify(session, concern)
+        live.notify(session, self._house, concern.unit, now)
         self._ring(session, concern, concern.danger_level, concern.danger_category)
         words = way.words if isinstance(way, NewCode) else None
         return Received(
@@ -442,7 +442,7 @@ class ConcernDesk:
         for concern in repository.of_story(session, story_id):
             now = concern.changed_at = self._house.clock.now()
             audit.record(session, now, Tag.CONCERN_TOLD_MORE, concern.id)
-            self._notify(session, concern)
+            live.notify(session, self._house, concern.unit, now)
             self._ring(session, concern, level, category)
 
     def of_story(self, session: Session, story_id: str) -> list[StoryConcern]:
@@ -529,16 +529,6 @@ class ConcernDesk:
             data_key=data_key,
             reporter=seal("reporter", report.reporter),
             child=seal("child", report.child),
-        )
-
-    def _notify(self, session: Session, concern: Concern) -> None:
-        say = self._house.phrases.say
-        outbox.post(
-            session,
-            self._house.clock.now(),
-            self._house.municipality.unit(concern.unit).mailbox,
-            say("concern_mail.subject"),
-            say("concern_mail.body", None, link=f"{self._house.settings.public_url}/personal"),
         )
 
     def _ring(self, session: Session, concern: Concern, level: str | None, category: str | None) -> None:

@@ -24,7 +24,7 @@ from backend.config import SettingsError
 from backend.core import outbox
 from backend.core.house import House
 from backend.core.municipality import Municipality, WebhookEndpoint
-from backend.core.outbox import Mail, Refused
+from backend.core.outbox import Message, Refused
 
 CHANNEL = "webhook"
 _TIMEOUT_SECONDS = 10.0
@@ -56,22 +56,22 @@ class WebhookTransport:
                 raise SettingsError(f"webhooks: {endpoint.id}: the address must begin with https://")
             self._endpoints[endpoint.id] = endpoint, Webhook(_secret(endpoint.id, secrets))
 
-    def send(self, mail: Mail) -> None:
+    def send(self, message: Message) -> None:
         """See `backend.core.outbox.Transport.send`. An endpoint that is gone (410, or taken out of the file) is never."""
-        known = self._endpoints.get(mail.recipient)
+        known = self._endpoints.get(message.recipient)
         if known is None:
             raise Refused("no such endpoint")
         endpoint, signer = known
         # The receiver checks against its own clock that this try is fresh.
         now = datetime.now(UTC)
-        message_id = f"msg_{mail.id}"
+        message_id = f"msg_{message.id}"
         headers = {
             "content-type": "application/json",
             "webhook-id": message_id,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": signer.sign(message_id, now, mail.body),
+            "webhook-signature": signer.sign(message_id, now, message.body),
         }
-        answer = httpx.post(endpoint.url, content=mail.body, headers=headers, timeout=_TIMEOUT_SECONDS)
+        answer = httpx.post(endpoint.url, content=message.body, headers=headers, timeout=_TIMEOUT_SECONDS)
         if answer.status_code == httpx.codes.GONE:
             raise Refused("410")
         if not answer.is_success:
