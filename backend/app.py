@@ -24,7 +24,7 @@ from backend.chat import setup as chat_setup
 from backend.concerns import views as concerns_views
 from backend.concerns.service import ConcernDesk
 from backend.config import Settings
-from backend.core import idempotency, outbox
+from backend.core import idempotency, outbox, webhooks
 from backend.core.audit_chain import AuditChain, chain_key
 from backend.core.clock import Clock, SystemClock
 from backend.core.codes import Codebook, CodeBrake
