@@ -306,6 +306,21 @@ class Offering:
         """Everybody's hours from ``first`` to ``last``."""
         return schedule_repository.schedule(session, first, last, self._defaults)
 
+    def starts_of(
+        self, session: Session, person: Person, first: date, last: date, *, acute: bool = False
+    ) -> set[datetime]:
+        """The starts on some days that this therapist could be offered with at this moment."""
+        now = self._house.clock.now()
+        today = to_local(now).date()
+        first, last = max(first, today), min(last, today + timedelta(days=rules.LOOK_AHEAD))
+        if not self._settings.enabled or last < first:
+            return set()
+        begin = rules.cells(rules.instant(first, 0), 1).start
+        end = rules.cells(rules.instant(last, 24 * 60), person.terms.cells).stop
+        busy = repository.occupied(session, begin, end, now).busy
+        days = [first + timedelta(days=step) for step in range((last - first).days + 1)]
+        return {free.start for free in rules.free_times(days, [person], busy, now, self._closed, acute=acute)}
+
     def closed(self, day: date) -> bool:
         """Whether the office is closed on a local day."""
         return self._closed(day)
@@ -418,3 +433,9 @@ def drop_expired(session: Session, booking_ids: Collection[str], now: datetime) 
     for booking_id in dropped:
         audit.record(session, now, Tag.BOOKING_RELEASED, booking_id, actor="system")
     return dropped
+
+
+def drop_holds(session: Session, booking_ids: Collection[str], now: datetime) -> None:
+    """Cancel holds whose therapist will not be there, with their traces; a booked talk stays."""
+    for booking_id in repository.drop_holds(session, booking_ids, now):
+        audit.record(session, now, Tag.BOOKING_RELEASED, booking_id, actor="system")

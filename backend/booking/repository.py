@@ -208,10 +208,19 @@ def drop_expired(session: Session, booking_ids: Iterable[str], now: datetime) ->
     gone. A row that its owner has locked is left alone: the owner is confirming or
     choosing anew, and two who waited for each other's rows would wait for ever.
     """
+    return _drop(session, booking_ids, now, Booking.hold_until <= now)
+
+
+def drop_holds(session: Session, booking_ids: Iterable[str], now: datetime) -> list[str]:
+    """`drop_expired` for holds whether or not they have run out."""
+    return _drop(session, booking_ids, now)
+
+
+def _drop(session: Session, booking_ids: Iterable[str], now: datetime, *which: sa.ColumnElement[bool]) -> list[str]:
     due = list(
         session.scalars(
             sa.select(Booking.id)
-            .where(Booking.id.in_(list(booking_ids)), Booking.state == HELD, Booking.hold_until <= now)
+            .where(Booking.id.in_(list(booking_ids)), Booking.state == HELD, *which)
             .with_for_update(skip_locked=True)
         )
     )

@@ -26,6 +26,8 @@ SHOWN = timedelta(minutes=10)
 """How long a time that was shown stays choosable though its notice has begun to run out."""
 
 Gender = Literal["woman", "man"]
+LANGUAGE = re.compile(r"[a-z]{2,3}", re.ASCII)
+"""A language's code."""
 
 _MINUTE = timedelta(minutes=1)
 _LETTERS = {"chat": "c", "phone": "p", "video": "v", "visit": "b"}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from backend.booking import rules
-from backend.booking.lifecycle import CANCELLED
+from backend.booking.lifecycle import BOOKED, CANCELLED, HELD
 from backend.booking.rules import Hours, Period, Person, Span, Terms, instant
 from backend.booking.tables import (
     AcuteHours,
@@ -25,6 +26,8 @@ from backend.core.people import StaffMember
 from backend.core.roster import StaffAbsence
 
 _booking: Any = Booking.__table__
+_LONGEST = timedelta(hours=5)
+"""Longer than any talk: how far before a moment one that goes on can have begun."""
 
 _TAKEN = (
     sa.select(sa.func.count())
@@ -181,3 +184,153 @@ def _person(row: Any, hours: Hours, defaults: Defaults) -> Person:
 def words(listed: str) -> frozenset[str]:
     """What a comma-separated column holds."""
     return frozenset(listed.split(",")) - {""}
+
+
+# One therapist's own rows, for whoever edits them.
+
+
+def therapists_of(session: Session, unit: str) -> list[StaffMember]:
+    """Those of a unit who take talks and are employed, by first name."""
+    query = (
+        sa.select(StaffMember)
+        .join(Therapist, Therapist.staff_id == StaffMember.id)
+        .where(StaffMember.active, StaffMember.unit == unit)
+        .order_by(StaffMember.first_name, StaffMember.id)
+    )
+    return list(session.scalars(query))
+
+
+def employed(session: Session, staff_id: str, *, lock: bool = False) -> tuple[StaffMember, Therapist] | None:
+    """A therapist who is employed now, or None. ``lock``: two who change one calendar take turns."""
+    query = (
+        sa.select(StaffMember, Therapist)
+        .join(Therapist, Therapist.staff_id == StaffMember.id)
+        .where(StaffMember.id == staff_id, StaffMember.active)
+    )
+    row = session.execute(query.with_for_update(of=Therapist) if lock else query).one_or_none()
+    return (row[0], row[1]) if row is not None else None
+
+
+def week_of(session: Session, staff_id: str, period_id: str | None) -> dict[int, list[Span]]:
+    """The hours of the usual week, or of a period."""
+    rows = session.execute(
+        sa.select(WorkingHours.weekday, WorkingHours.start_minute, WorkingHours.end_minute)
+        .where(WorkingHours.staff_id == staff_id, WorkingHours.period_id.is_not_distinct_from(period_id))
+        .order_by(WorkingHours.weekday, WorkingHours.start_minute)
+    )
+    return _weekly(rows)
+
+
+def acute_of(session: Session, staff_id: str) -> dict[int, list[Span]]:
+    """The parts of the week that are kept for whoever cannot wait."""
+    rows = session.execute(
+        sa.select(AcuteHours.weekday, AcuteHours.start_minute, AcuteHours.end_minute)
+        .where(AcuteHours.staff_id == staff_id)
+        .order_by(AcuteHours.weekday, AcuteHours.start_minute)
+    )
+    return _weekly(rows)
+
+
+def _weekly(rows: Iterable[Any]) -> dict[int, list[Span]]:
+    found: dict[int, list[Span]] = {}
+    for day, start, end in rows:
+        found.setdefault(day, []).append(Span(start, end))
+    return found
+
+
+def set_week(session: Session, staff_id: str, period_id: str | None, weekly: Mapping[int, Sequence[Span]]) -> None:
+    """Put these hours in the place of the week's, or the period's."""
+    session.execute(
+        sa.delete(WorkingHours).where(
+            WorkingHours.staff_id == staff_id, WorkingHours.period_id.is_not_distinct_from(period_id)
+        )
+    )
+    session.add_all(
+        WorkingHours(staff_id=staff_id, period_id=period_id, weekday=day, start_minute=start, end_minute=end)
+        for day, spans in weekly.items()
+        for start, end in spans
+    )
+    session.flush()
+
+
+def set_acute(session: Session, staff_id: str, weekly: Mapping[int, Sequence[Span]]) -> None:
+    """Put these in the place of what is kept."""
+    session.execute(sa.delete(AcuteHours).where(AcuteHours.staff_id == staff_id))
+    session.add_all(
+        AcuteHours(staff_id=staff_id, weekday=day, start_minute=start, end_minute=end)
+        for day, spans in weekly.items()
+        for start, end in spans
+    )
+    session.flush()
+
+
+def periods_of(session: Session, staff_id: str, ending_after: date) -> list[HoursPeriod]:
+    """Periods that hold after a day or go on, in order."""
+    query = sa.select(HoursPeriod).where(
+        HoursPeriod.staff_id == staff_id, sa.or_(HoursPeriod.last.is_(None), HoursPeriod.last >= ending_after)
+    )
+    return list(session.scalars(query.order_by(HoursPeriod.first, HoursPeriod.id)))
+
+
+def period(session: Session, staff_id: str, period_id: str) -> HoursPeriod | None:
+    """One of a therapist's own periods."""
+    return session.scalar(sa.select(HoursPeriod).where(HoursPeriod.id == period_id, HoursPeriod.staff_id == staff_id))
+
+
+def drop_period(session: Session, period: HoursPeriod) -> None:
+    """Delete a period with its hours."""
+    session.execute(sa.delete(WorkingHours).where(WorkingHours.period_id == period.id))
+    session.delete(period)
+    session.flush()
+
+
+def day_hours(session: Session, staff_id: str, first: date, last: date) -> list[DayHours]:
+    """Hours of single days, in order."""
+    query = sa.select(DayHours).where(DayHours.day >= first, DayHours.day <= last, DayHours.staff_id == staff_id)
+    return list(session.scalars(query.order_by(DayHours.day, DayHours.start_minute, DayHours.id)))
+
+
+def day_hour(session: Session, staff_id: str, row_id: str) -> DayHours | None:
+    """One of a therapist's own."""
+    return session.scalar(sa.select(DayHours).where(DayHours.id == row_id, DayHours.staff_id == staff_id))
+
+
+def clear_instead(session: Session, staff_id: str, day: date) -> None:
+    """Let the week's hours hold again on a day."""
+    session.execute(
+        sa.delete(DayHours).where(DayHours.day == day, DayHours.staff_id == staff_id, DayHours.kind == "instead")
+    )
+
+
+def forget_days(session: Session, before: date) -> None:
+    """Delete hours of single days that are long gone, and periods with them."""
+    session.execute(sa.delete(DayHours).where(DayHours.day < before))
+    over = list(session.scalars(sa.select(HoursPeriod).where(HoursPeriod.last < before)))
+    for each in over:
+        drop_period(session, each)
+
+
+def talks_between(session: Session, staff_id: str, begin: datetime, end: datetime) -> list[Booking]:
+    """A therapist's talks, booked or held, that touch a stretch of time, in order."""
+    query = sa.select(Booking).where(
+        Booking.therapist_id == staff_id,
+        Booking.start_at < end,
+        Booking.end_at > begin,
+        Booking.start_at >= begin - _LONGEST,
+        Booking.state.in_((BOOKED, HELD)),
+    )
+    return list(session.scalars(query.order_by(Booking.start_at)))
+
+
+def whoever_has_talks(session: Session, now: datetime) -> list[StaffMember]:
+    """Therapists with a booked talk ahead, employed or not."""
+    query = (
+        sa.select(StaffMember)
+        .where(
+            StaffMember.id.in_(
+                sa.select(Booking.therapist_id).where(Booking.state == BOOKED, Booking.end_at > now).distinct()
+            )
+        )
+        .order_by(StaffMember.first_name)
+    )
+    return list(session.scalars(query))

@@ -27,6 +27,7 @@ from backend.booking.offering import Asked, Offer, Offering, drop_expired
 from backend.booking.promise import Promise
 from backend.booking.races import contend
 from backend.booking.safe import CHOICES, Safe
+from backend.booking.schedule import ScheduleDesk
 from backend.booking.tables import Booking
 from backend.core import audit, codes
 from backend.core.audit import Tag
@@ -153,6 +154,7 @@ class BookingDesk:
         self._settings = settings
         self._offering = Offering(house)
         self.promise = Promise(house, self._offering)
+        self.schedules = ScheduleDesk(house, self._offering)
         self.changes = Changes(house)
         self.cancel = self.changes.cancel
         self._alerts = AlertDesk(house)

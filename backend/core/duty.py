@@ -17,7 +17,7 @@ class Duty:
 
     def __init__(self, municipality: Municipality) -> None:
         self._closed = ClosedDays(municipality).closed
-        self._hours = municipality.opening_hours
+        self._hours = municipality.opening_on
         self.mailbox = municipality.on_call.danger_mailbox
 
     def open_at(self, instant: datetime) -> bool:
@@ -26,7 +26,7 @@ class Duty:
         if self._closed(local.date()):
             return False
         name, now = DAYS[local.weekday()], local.time()
-        spans = [span for span in self._hours if name in span.days]
+        spans = [span for span in self._hours(local.date()) if name in span.days]
         return any(time.fromisoformat(span.open) <= now < _end(span.close) for span in spans)
 
     def deadline(self, instant: datetime, minutes: int) -> datetime:
@@ -52,20 +52,13 @@ class Duty:
         if self._closed(day):
             return []
         name = DAYS[day.weekday()]
-        spans = [(time.fromisoformat(s.open), _end(s.close)) for s in self._hours if name in s.days]
+        spans = [(time.fromisoformat(s.open), _end(s.close)) for s in self._hours(day) if name in s.days]
         return sorted((_instant(day, opens), _instant(day, closes)) for opens, closes in spans)
 
     def closes(self, day: date) -> datetime | None:
         """When the office closes on a local day, or None if it is not open at all."""
-        if self._closed(day):
-            return None
-        ends = [span.close for span in self._hours if DAYS[day.weekday()] in span.days]
-        if not ends:
-            return None
-        last = max(ends)
-        if last == "24:00":
-            return datetime.combine(day + timedelta(days=1), time(), STOCKHOLM).astimezone(UTC)
-        return datetime.combine(day, time.fromisoformat(last), STOCKHOLM).astimezone(UTC)
+        spans = self._spans(day)
+        return max(closes for _, closes in spans) if spans else None
 
     def told_at(self, instant: datetime) -> bool:
         """Whether somebody whom the municipality has named is told at once."""

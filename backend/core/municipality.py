@@ -50,6 +50,20 @@ class OpenHours(Strict, frozen=True):
     close: str
 
 
+class OpeningPeriod(Strict, frozen=True):
+    """Days of every year, ``MM-DD``, on which the office has other hours than usual: summer hours."""
+
+    name: str
+    first: str
+    last: str
+    opening_hours: list[OpenHours]
+
+    def holds(self, day: date) -> bool:
+        """Whether ``day`` lies in it; it may run over New Year."""
+        at = day.strftime("%m-%d")
+        return self.first <= at <= self.last if self.first <= self.last else at >= self.first or at <= self.last
+
+
 class Socialjour(Strict, frozen=True):
     """Help when the office is closed; not round the clock everywhere."""
 
@@ -89,6 +103,8 @@ class Holidays(Strict, frozen=True):
     country: str
     closed_eves: list[str]
     closed_days: list[date]
+    bridge_days: bool = False
+    """Whether a single working day between a red day and a weekend is closed too."""
 
 
 class BookingTerms(Strict, frozen=True):
@@ -261,10 +277,16 @@ class Municipality(Strict, frozen=True):
     talks: TalkTerms = TalkTerms()
     webhooks: list[WebhookEndpoint] = []
     improvement: bool = False
+    opening_periods: list[OpeningPeriod] = []
     demo_staff: list[DemoStaff] = []
     theme: Theme = Theme()
     review_months: int = 12
     accessibility: Accessibility | None = None
+
+    def opening_on(self, day: date) -> list[OpenHours]:
+        """The opening hours that hold on a local day: those of the first period that it lies in, else the usual."""
+        period = next((each for each in self.opening_periods if each.holds(day)), None)
+        return period.opening_hours if period is not None else self.opening_hours
 
     def unit(self, unit_id: str) -> Unit:
         """The unit with that id; raises `KeyError`."""
@@ -293,6 +315,10 @@ def load_municipality(directory: Path, name: str) -> Municipality:
     for unit in loaded.units:
         if unit.contact not in contacts:
             raise ContentError(f"{path}: unit {unit.id} points at contact {unit.contact}, which is none")
+    for period in loaded.opening_periods:
+        for edge in (period.first, period.last):
+            if not _day_of_year(edge):
+                raise ContentError(f"{path}: opening_periods: {period.name}: {edge} is no day of the year (MM-DD)")
     if loaded.booking.unit not in units:
         raise ContentError(f"{path}: booking.unit {loaded.booking.unit} is no unit")
     if loaded.accessibility is not None and loaded.accessibility.contact not in contacts:
@@ -312,3 +338,10 @@ def load_municipality(directory: Path, name: str) -> Municipality:
     if loaded.booking.meeting_minutes % 5 or loaded.booking.buffer_minutes % 5:
         raise ContentError(f"{path}: booking lengths must be multiples of five minutes")
     return loaded
+
+
+def _day_of_year(text: str) -> bool:
+    try:
+        return date.fromisoformat(f"2028-{text}").strftime("%m-%d") == text
+    except ValueError:
+        return False

@@ -71,6 +71,52 @@ def go_off(
     audit.record(session, now, Tag.STAFF_OFF_DUTY, staff_id, actor=by.id, detail=kind.value)
 
 
+def plan(
+    session: Session, now: datetime, staff_id: str, kind: Away, begin: datetime, end: datetime, *, by: StaffMember
+) -> str:
+    """Note an absence from ``begin`` to ``end``, which may lie ahead; returns its id."""
+    session.scalar(sa.select(StaffMember.id).where(StaffMember.id == staff_id).with_for_update(key_share=True))
+    row = StaffAbsence(id=new_id(), staff_id=staff_id, kind=kind.value, from_at=begin, until_at=end, by=by.id)
+    session.add(row)
+    session.flush()
+    audit.record(session, now, Tag.STAFF_OFF_DUTY, staff_id, actor=by.id, detail=kind.value)
+    return row.id
+
+
+def planned(session: Session, staff_id: str, begin: datetime, end: datetime) -> list[StaffAbsence]:
+    """Somebody's absences that touch a stretch of time, in order."""
+    query = sa.select(StaffAbsence).where(
+        StaffAbsence.staff_id == staff_id,
+        sa.or_(StaffAbsence.until_at.is_(None), StaffAbsence.until_at > begin),
+        StaffAbsence.from_at < end,
+    )
+    return list(session.scalars(query.order_by(StaffAbsence.from_at, StaffAbsence.id)))
+
+
+def change(
+    session: Session, now: datetime, absence: StaffAbsence, begin: datetime, end: datetime, *, by: StaffMember
+) -> None:
+    """Move an absence."""
+    absence.from_at, absence.until_at, absence.by = begin, end, by.id
+    session.flush()
+    audit.record(session, now, Tag.STAFF_OFF_DUTY, absence.staff_id, actor=by.id, detail=absence.kind)
+
+
+def take_back(session: Session, now: datetime, absence: StaffAbsence, *, by: StaffMember) -> None:
+    """An absence that lies ahead is not to be; one that is going on ends now, and one that is over stays."""
+    if absence.from_at >= now:
+        session.delete(absence)
+    elif absence.until_at is None or absence.until_at > now:
+        absence.until_at = now
+    session.flush()
+    audit.record(session, now, Tag.STAFF_ON_DUTY, absence.staff_id, actor=by.id)
+
+
+def forget(session: Session, ended_before: datetime) -> None:
+    """Delete absences that ended before a moment: why somebody was away is nobody's business for ever."""
+    session.execute(sa.delete(StaffAbsence).where(StaffAbsence.until_at < ended_before))
+
+
 def come_back(session: Session, now: datetime, staff_id: str, *, by: StaffMember) -> None:
     """Somebody is at work again; nothing happens to who was."""
     if _end(session, staff_id, now):
