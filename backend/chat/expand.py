@@ -21,7 +21,7 @@ from backend.chat.turns import Issued, Turn
 from backend.concerns.service import consent_version
 from backend.core.clock import to_local
 from backend.core.house import House
-from backend.core.reader import BANDS, Reader
+from backend.core.reader import BANDS, EASY, Reader
 from backend.journey.service import Journey
 
 _ROWS = {"label": "when", "channel": "how", "therapist": "who"}
@@ -98,9 +98,10 @@ class Expander:
         if show == "tongue" and directive.get("tongue") in self._house.tongues:
             return self.tongue(str(directive["tongue"]), reader)
         if show == "map":
-            # Who has asked for simpler words reads the map in them too.
-            simpler = directive.get("band")
-            words_for = replace(reader, band=simpler) if simpler in BANDS else reader
+            # Who has asked for simpler words reads the map in them too: an adult in easy Swedish, not in a child's words.
+            simpler, words_for = directive.get("band"), reader
+            if simpler in BANDS and simpler != reader.band:
+                words_for = replace(reader, lang=EASY) if reader.grown_up else replace(reader, band=simpler)
             return self._map(directive.get("station"), words_for, text, choices)
         if show == "contacts":
             contacts = self.contacts(str(directive.get("set", "child")), reader, topic, text)

@@ -38,7 +38,7 @@ from backend.chat.turns import Turn, Turns
 from backend.core import audit, codes
 from backend.core.errors import ChatExpired, DomainError, MalformedRequest, TooMany, UnknownChoice
 from backend.core.house import House
-from backend.core.reader import READERS, Reader
+from backend.core.reader import EASY, READERS, Reader
 from backend.core.text import clean
 from backend.core.vault import Vault
 from backend.danger.rules import key_of
@@ -143,8 +143,8 @@ class ChatDesk:
         if not self._limiter.hit(RateLimitItemPerMinute(STARTS_A_MINUTE), "start", source):
             raise TooMany
         token = secrets.token_urlsafe(32)
-        slots = {"who": reader.who, "band": reader.band, "lang": reader.lang}
-        state = State({key: value for key, value in slots.items() if value is not None})
+        slots = {"who": reader.who, "band": reader.band, "lang": reader.spoken}
+        state = _in_easy_words(State({key: value for key, value in slots.items() if value is not None}), reader)
         now = self._house.clock.now()
 
         def add(session: Session) -> OpenChat:
@@ -687,7 +687,7 @@ class ChatDesk:
         return Say("contacts", "about_bot", contacts.text, {**(contacts.card or {}), "links": links})
 
     async def _look_for_danger(self, chat: OpenChat, text: str, earlier: Sequence[str]) -> Card | None:
-        found = await asyncio.to_thread(self._watch.assess, text, earlier, chat.reader.lang)
+        found = await asyncio.to_thread(self._watch.assess, text, earlier, chat.reader.spoken)
         if found.level is None or found.key in chat.corrected:
             return None
         lang = await asyncio.to_thread(self._watch.tongue, text, found)
@@ -749,7 +749,7 @@ class ChatDesk:
     ) -> Answer:
         now = self._house.clock.now()
         reader = chat.reader if reply is None else _reader(reply, chat.reader)
-
+        state = None if reply is None else _in_easy_words(reply.state, reader)
         left = chat.unanswered if unanswered is None else unanswered
 
         def store(session: Session) -> Answer:
@@ -758,9 +758,11 @@ class ChatDesk:
                 session,
                 self._house.vault,
                 chat,
-                state=None if reply is None else reply.state,
+                state=state,
                 reader=None if reply is None else reader,
                 unanswered=unanswered,
+                # The assistant takes a state from here only into a conversation that is new to it.
+                fresh_conversation=reply is not None and state != reply.state,
             )
             if miss is not None and not repository.had_danger(session, chat):
                 self._learning.note(session, miss)
@@ -925,7 +927,20 @@ def _reader(reply: Reply, before: Reader) -> Reader:
     # The band that was told, where the assistant uses a simpler one's words.
     told = slots.get("told_band")
     band = slots.get("band") if told is None else {"unknown": None}.get(told, told)
-    return Reader(slots.get("who") or before.who, band or before.band, slots.get("lang") or before.lang)
+    lang = slots.get("lang") or before.spoken
+    return Reader(slots.get("who") or before.who, band or before.band, before.lang if lang == before.spoken else lang)
+
+
+def _in_easy_words(state: State, reader: Reader) -> State:
+    """The state in which the assistant uses its simpler answers, for who reads easy Swedish: to it that is Swedish."""
+    if reader.lang != EASY:
+        return state
+    easier: dict[str, Any] = {}
+    if reader.grown_up:
+        easier = {"easy": True}
+    elif reader.band == "13-17" and "told_band" not in state.slots:
+        easier = {"band": "10-12", "told_band": "13-17"}
+    return msgspec.structs.replace(state, slots={**state.slots, **easier})
 
 
 def _read(session: Session, vault: Vault, chat: OpenChat, reply_to: str | None = None) -> list[dict[str, Any]]:

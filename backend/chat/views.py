@@ -12,6 +12,7 @@ from sanic_ext import openapi
 
 from backend.chat.live import VisitorFeed
 from backend.chat.service import Answer, ChatDesk, Conversation
+from backend.core.content import LANGUAGES
 from backend.core.errors import ChatExpired, DomainError, InvalidField, MalformedRequest
 from backend.core.house import House
 from backend.core.reader import KNOWN_READERS, Reader
@@ -117,7 +118,7 @@ _STARTED = {"type": "object", "properties": {"chat": {"type": "string"}, **_MESS
 _START = {
     "type": "object",
     "properties": {
-        "lang": {"type": "string", "enum": ["sv", "en"]},
+        "lang": {"type": "string", "enum": list(LANGUAGES)},
         "who": {"type": "string", "enum": list(KNOWN_READERS), "nullable": True},
     },
 }
@@ -167,11 +168,11 @@ def setup(app: Sanic, house: House, desk: ChatDesk, talks: TalkDesk) -> None:
     )
     async def start(request: Request) -> HTTPResponse:
         body = _decode(request, StartRequest) if request.body else StartRequest()
-        if body.lang not in ("sv", "en"):
+        if body.lang not in LANGUAGES:
             raise InvalidField("invalid", "lang")
         if body.who is not None and body.who not in KNOWN_READERS:
             raise InvalidField("invalid", "who")
-        reader = Reader.of(body.who, body.lang)  # type: ignore[arg-type]
+        reader = Reader.of(body.who, body.lang)
         begun = await desk.start(reader, source_of(request, house.settings.trusted_proxies))
         return json({"chat": begun.chat, **_shape(begun)}, status=201)
 

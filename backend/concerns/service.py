@@ -678,7 +678,7 @@ def _facts(intake: Intake) -> rules.Facts:
         source=intake.source,
         need=frozenset(intake.needs),
         area=intake.area,
-        lang=intake.interpreter or intake.reader.lang,
+        lang=intake.interpreter or intake.reader.spoken,
     )
 
 

@@ -14,13 +14,13 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import yaml
 
-from backend.core.reader import BANDS, Band, Lang, Reader
+from backend.core.reader import BANDS, EASY, Band, Lang, Reader
 from backend.core.wording import DEFAULT, About, Text, Wording
 
 SafeYaml: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The safe loader in C where PyYAML has it: ten times as fast, and reading content was most of the start."""
 
-LANGUAGES: tuple[Lang, ...] = ("sv", "en")
+LANGUAGES: tuple[Lang, ...] = ("sv", "en", EASY)
 
 
 class ContentError(Exception):
@@ -197,6 +197,11 @@ class Phrases:
                     raise ContentError(f"{path}: not in Swedish: {', '.join(sorted(unknown))}")
         return cls(loaded, abouts, wording)
 
+    @property
+    def languages(self) -> tuple[Lang, ...]:
+        """The languages that have phrases, Swedish first."""
+        return tuple(self._by_language)
+
     def keys(self, lang: Lang = "sv") -> set[str]:
         """Every phrase that the language has."""
         return set(self._by_language[lang])
@@ -221,7 +226,7 @@ class Phrases:
     def say(self, key: str, reader: Reader | None = None, /, **values: object) -> str:
         """The phrase in the reader's language and band, with ``{name}`` filled in. Raises `KeyError` for an unknown key."""
         reader = reader or Reader()
-        variants = self.variants(key, reader.lang)
+        variants = self.variants(key, reader.reads)
         text = variants.get(reader.band or DEFAULT) or variants[DEFAULT]
         return text.format_map(values) if values else text
 
@@ -248,5 +253,8 @@ def _flatten(node: Any, path: Path, prefix: str) -> list[tuple[str, dict[str, st
         return [(prefix, {band: value.strip() for band, value in node.items()})]
     flat: list[tuple[str, dict[str, str]]] = []
     for key, value in node.items():
-        flat += _flatten(value, path, f"{prefix}.{key}" if prefix else str(key))
+        if not isinstance(key, str):
+            # on, off, yes and no are truth values to YAML, and would be keys that nobody asks for.
+            raise ContentError(f"{path}: {prefix or 'the file'} has a key that YAML reads as {key}: put it in quotes")
+        flat += _flatten(value, path, f"{prefix}.{key}" if prefix else key)
     return flat

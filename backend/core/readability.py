@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from backend.core.content import Located
 from backend.core.municipality import Strict
-from backend.core.reader import Band
+from backend.core.reader import EASY, Band
 
 LONG = 6
 """Letters; a longer word is a long word to LIX."""
@@ -38,7 +38,20 @@ LIMITS: Mapping[Band, Limits] = {
     "parent": Limits(35, 5, 15, 15),
 }
 
-_WORD = re.compile(r"[^\W_]+")
+EASY_LIMITS = Limits(30, 8, 15, 12)
+"""Of easy Swedish: sentences as short as a twelve-year-old's, and so more of them; its long words are the official ones, each named once."""
+
+ENGLISH_LIMITS: Mapping[Band, Limits] = {
+    "6-9": Limits(25, 3, 15, 10),
+    "10-12": Limits(30, 4, 18, 14),
+    "13-17": Limits(35, 5, 22, 18),
+    "adult": Limits(45, 5, 27, 22),
+    "parent": Limits(40, 5, 19, 18),
+}
+"""English says "the child" and "social services" where Swedish says "barnet" and "soc": a text of the same length has
+about a fifth more words, and more long ones."""
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _END = re.compile(r"[.!?:]+(?:\s|$)|[.!?]+(?=[”\"»])")
 _SENTENCE = re.compile(r"[^.?!]+[.?!]*")
 
@@ -70,19 +83,31 @@ def measure(text: str, explained: Collection[str] = ()) -> Measured:
     )
 
 
+def limits_for(lang: str, band: Band) -> Limits | None:
+    """What a text in a language may be at most; None for a language whose words LIX says nothing of."""
+    if lang == EASY:
+        return EASY_LIMITS
+    return {"sv": LIMITS, "en": ENGLISH_LIMITS}.get(lang, {}).get(band)
+
+
+def passed(measured: Measured, limits: Limits) -> list[str]:
+    """Which of the limits are passed: ``lix``, ``sentences``, ``words``, ``mean_words``."""
+    found = {
+        "lix": measured.lix > limits.lix,
+        "sentences": measured.sentences > limits.sentences,
+        "words": measured.longest > limits.words,
+        "mean_words": measured.mean_words > limits.mean_words,
+    }
+    return [name for name, over in found.items() if over]
+
+
 def too_hard(measured: Measured, band: Band, *, most_sentences: int | None = None) -> list[str]:
-    """Which of the band's limits are passed: ``lix``, ``sentences``, ``words``, ``mean_words``.
+    """Which of the limits of Swedish for the band are passed.
 
     ``most_sentences`` takes the place of the band's own number, for texts that are longer than a bubble.
     """
     limits = LIMITS[band]
-    found = {
-        "lix": measured.lix > limits.lix,
-        "sentences": measured.sentences > (most_sentences or limits.sentences),
-        "words": measured.longest > limits.words,
-        "mean_words": measured.mean_words > limits.mean_words,
-    }
-    return [name for name, passed in found.items() if passed]
+    return passed(measured, limits._replace(sentences=most_sentences or limits.sentences))
 
 
 class _File(Strict, frozen=True):

@@ -7,7 +7,12 @@ from typing import Literal
 
 Who = Literal["child", "partner", "parent", "adult", "professional"]
 Band = Literal["6-9", "10-12", "13-17", "adult", "parent"]
-Lang = Literal["sv", "en"]
+Lang = Literal["sv", "en", "sv-x-latt"]
+
+EASY: Lang = "sv-x-latt"
+"""Easy Swedish, for adults and teens who read Swedish as a new language or with effort; a private-use tag of BCP 47."""
+_EASY_FOR: tuple[Band | None, ...] = (None, "13-17", "adult", "parent")
+"""Younger children's Swedish is easy already."""
 
 BANDS: tuple[Band, ...] = ("6-9", "10-12", "13-17", "adult", "parent")
 
@@ -52,6 +57,16 @@ class Reader:
     def combined(self) -> str | None:
         """The one-word form, or None when nothing is known."""
         return next((key for key, pair in _COMBINED.items() if pair == (self.who, self.band)), None)
+
+    @property
+    def spoken(self) -> Literal["sv", "en"]:
+        """The language they write and are written to in, easy or not: what rules and the assistant go by."""
+        return "en" if self.lang == "en" else "sv"
+
+    @property
+    def reads(self) -> Lang:
+        """The language to take words from: easy Swedish is written for adults and teens only."""
+        return "sv" if self.lang == EASY and self.band not in _EASY_FOR else self.lang
 
     @property
     def grown_up(self) -> bool:

@@ -101,7 +101,7 @@ class DangerWatch:
 
     def assess_fields(self, texts: Sequence[str | None], reader: Reader) -> Card | None:
         """The most serious card that any of a form's fields calls for, or None."""
-        found = [self.assess(text, lang=reader.lang) for text in texts if text]
+        found = [self.assess(text, lang=reader.spoken) for text in texts if text]
         urgent = [one for one in found if one.level in (Level.A0, Level.A1)]
         if not urgent:
             return None

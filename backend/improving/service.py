@@ -89,7 +89,7 @@ class Learning:
             message_id=missed.message_id,
             data_key=data_key,
             text=vault.seal(data_key, _place(row_id), text),
-            lang=missed.reader.lang,
+            lang=missed.reader.spoken,
             band=missed.reader.band,
             guesses=msgspec.json.encode(rules.best(missed.ranking, self.titles)).decode(),
             at=self._house.clock.now(),

@@ -15,7 +15,7 @@ from backend.journey import rules
 from backend.journey.glossary import Entry, Glossary, load_glossaries
 from backend.journey.layout import HEADING, Picture, Spot, draw
 from backend.journey.lettering import broken
-from backend.journey.stations import SOURCE, UNKNOWN_READS, load_map
+from backend.journey.stations import SOURCE, load_map, usual_band
 from backend.journey.strip import Row, rows
 
 
@@ -90,7 +90,7 @@ class StationPage:
 
 def kept(reader: Reader) -> str:
     """The query that keeps the choice of words and language in an address; empty for the usual ones."""
-    band = "" if reader.band in (None, UNKNOWN_READS) else reader.band
+    band = "" if reader.band in (None, usual_band(reader.lang)) else reader.band
     asked = {"ord": band, "lang": "" if reader.lang == SOURCE else reader.lang}
     query = urlencode({name: value for name, value in asked.items() if value})
     return f"?{query}" if query else ""

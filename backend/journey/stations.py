@@ -16,12 +16,12 @@ import msgspec
 
 from backend.core.content import InBands, Located
 from backend.core.municipality import Strict
-from backend.core.reader import BANDS, Band, Lang, Reader
+from backend.core.reader import BANDS, EASY, Band, Lang, Reader
 from backend.core.wording import DEFAULT, About, Text, Wording
 from backend.journey.rules import LINES, PARTS, Track
 
 UNKNOWN_READS: Band = "10-12"
-"""A reader who has not said their age gets words that fit a twelve-year-old."""
+"""A reader who has not said their age gets words that fit a twelve-year-old; in easy Swedish, those of an adult."""
 SOURCE: Lang = "sv"
 
 
@@ -110,7 +110,7 @@ class Map:
 
     def tell(self, station: Station, reader: Reader) -> Told:
         """Name and words for the reader: a child's name of the station unless they have said that they are an adult."""
-        band = reader.band or UNKNOWN_READS
+        band = reader.band or usual_band(reader.lang)
         translated = self._translated.get(reader.lang, {}).get(station.id)
         words = translated.words(band) if translated else None
         spoken, lang = (translated, reader.lang) if translated and words else (station, SOURCE)
@@ -123,7 +123,7 @@ class Map:
 
     def overview(self, reader: Reader) -> tuple[str, Lang]:
         """The whole way in a few sentences, and the language they are in."""
-        band = reader.band or UNKNOWN_READS
+        band = reader.band or usual_band(reader.lang)
         lang = reader.lang if band in self._overviews.get(reader.lang, {}) else SOURCE
         return self._wording.over(_key("overview"), lang).get(band) or self._overviews[lang][band], lang
 
@@ -152,6 +152,11 @@ class Map:
         over = {part: self._wording.over(_key(station, part), lang).get(band) for part in Words.__struct_fields__}
         changed = {part: text for part, text in over.items() if text is not None}
         return msgspec.structs.replace(words, **changed) if changed else words
+
+
+def usual_band(lang: Lang) -> Band:
+    """Whose words are shown in a language to somebody who has not said who they are."""
+    return "adult" if lang == EASY else UNKNOWN_READS
 
 
 def _key(*parts: str) -> str:

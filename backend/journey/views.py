@@ -15,7 +15,7 @@ from sanic.exceptions import NotFound
 from backend.core.reader import BANDS, Band, Reader
 from backend.core.schedule import once
 from backend.journey.service import Journey, kept
-from backend.journey.stations import UNKNOWN_READS
+from backend.journey.stations import usual_band
 from backend.web.help import language
 from backend.web.render import page
 
@@ -45,8 +45,9 @@ def setup(app: Sanic, journey: Journey) -> None:
 
 def asked(request: Request) -> Reader:
     """Whose words and which language a page was asked for in."""
-    band: Band = next((one for one in BANDS if one == request.args.get("ord")), UNKNOWN_READS)
-    return Reader(band=band, lang=language(request))
+    lang = language(request)
+    band: Band = next((one for one in BANDS if one == request.args.get("ord")), usual_band(lang))
+    return Reader(band=band, lang=lang)
 
 
 def choices(reader: Reader) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from sanic import Blueprint, HTTPResponse, Request, Sanic
 
 from backend.core.clock import to_local
+from backend.core.content import LANGUAGES
 from backend.core.house import House
 from backend.core.municipality import Contact
 from backend.core.reader import Lang, Reader
@@ -27,7 +28,8 @@ def setup(app: Sanic, house: House) -> None:
 
 def language(request: Request) -> Lang:
     """The language that a page was asked for with ``?lang=``; Swedish otherwise."""
-    return "en" if request.args.get("lang") == "en" else "sv"
+    asked = request.args.get("lang")
+    return next((lang for lang in LANGUAGES if lang == asked), "sv")
 
 
 def numbers(house: House) -> dict[str, Any]:
