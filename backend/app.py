@@ -21,6 +21,7 @@ from backend.booking.service import BookingDesk
 from backend.cases.service import CaseDesk
 from backend.chat import pages as chat_pages
 from backend.chat import setup as chat_setup
+from backend.concerns import report_views
 from backend.concerns import views as concerns_views
 from backend.concerns.service import ConcernDesk
 from backend.config import Settings
@@ -47,7 +48,7 @@ from backend.journey import views as journey_views
 from backend.journey.service import Journey
 from backend.returning import views as returning_views
 from backend.returning.service import Returning
-from backend.staff import texts
+from backend.staff import phone_report, texts
 from backend.staff import views as staff_views
 from backend.talks.service import TalkDesk
 from backend.web import accessibility, demo, errors, render, security, style
@@ -139,6 +140,7 @@ def _register_features(app: Sanic, house: House) -> None:
     concerns = ConcernDesk(house)
     booking_views.setup(app, house, booking, watch)
     concerns_views.setup(app, house, concerns, watch)
+    report_views.setup(app, house, concerns, watch)
     journey = Journey(house.settings.content_dir, house.phrases, house.wording)
     returning = Returning(house, booking, concerns)
     returning_views.setup(app, house, returning, watch)
@@ -153,6 +155,7 @@ def _register_features(app: Sanic, house: House) -> None:
     demo.setup(app)
     alerts = AlertDesk(house)
     shell = staff_views.setup(app, house, booking, concerns, learning, alerts)
+    phone_report.setup(shell, concerns, watch)
     app.ctx.cases = CaseDesk(house)
     editing = EditingDesk(house, (house.phrases.texts, journey.texts), journey.explained())
     texts.setup(shell, editing)

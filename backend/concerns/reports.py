@@ -21,15 +21,11 @@ CHILD_FIELDS = {"name": 200, "birth": 40, "address": 300, "school": 200, "guardi
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Who reports and about whom, as typed. ``feedback``: a mandated reporter wants to know what was decided.
-
-    ``entered_by`` is the id of the staff member who takes it by telephone.
-    """
+    """Who reports and about whom, as typed. ``feedback``: a mandated reporter wants to know what was decided."""
 
     reporter: Mapping[str, str] = field(default_factory=dict)
     child: Mapping[str, str] = field(default_factory=dict)
     feedback: bool = False
-    entered_by: str | None = None
 
 
 def checked_report(report: Report, source: str) -> Report:

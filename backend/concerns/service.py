@@ -63,7 +63,8 @@ class Intake:
     only kept for ``reach`` "phone"; ``safe`` answers `SAFE_ANSWERS` and `SAFE_TEXTS`.
     ``interpreter`` is a language's code in ``interpreters.yml``, ``area`` an area's id in the
     municipality's file, ``needs`` are values of `rules.NEEDS` and ``source`` is one of `rules.TOLD_BY`;
-    ``report`` comes with every ``source`` but "self".
+    ``report`` comes with every ``source`` but "self". ``by_phone`` is the id of the staff member who
+    writes it down for somebody: the code is then read aloud, and opens nothing until it is changed.
     ``form_key`` makes a second send give the first one's receipt; it is compared within
     ``chat_id``.
     """
@@ -85,6 +86,7 @@ class Intake:
     needs: Collection[str] = ()
     area: str | None = None
     report: Report | None = None
+    by_phone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,11 +422,13 @@ class ConcernDesk:
         session.add(concern)
         session.flush()
         if prepared.intake.report is not None:
-            session.add(self._new_report(concern.id, prepared.intake.report, concern.received_at))
+            session.add(self._new_report(concern.id, prepared.intake, prepared.intake.report, concern.received_at))
         now = concern.received_at
         if isinstance(way, NewCode):
-            codes.issue(session, self._house.vault, way, concern.receipt, "concern", concern.id, now)
-        audit.record(session, now, Tag.CONCERN_RECEIVED, concern.id, detail=concern.rule_id)
+            aloud = prepared.intake.by_phone is not None
+            codes.issue(session, self._house.vault, way, concern.receipt, "concern", concern.id, now, read_aloud=aloud)
+        actor = prepared.intake.by_phone or "visitor"
+        audit.record(session, now, Tag.CONCERN_RECEIVED, concern.id, actor=actor, detail=concern.rule_id)
         webhooks.announce(session, self._house, now, "concern.received", concern.id)
         live.notify(session, self._house, concern.unit, now)
         self._ring(session, concern, concern.danger_level, concern.danger_category)
@@ -511,7 +515,7 @@ class ConcernDesk:
             changed_at=now,
         )
 
-    def _new_report(self, concern_id: str, report: Report, now: datetime) -> ConcernReport:
+    def _new_report(self, concern_id: str, intake: Intake, report: Report, now: datetime) -> ConcernReport:
         vault = self._house.vault
         data_key = vault.new_key()
 
@@ -525,7 +529,7 @@ class ConcernDesk:
             anonymous=not report.reporter,
             feedback_wanted=report.feedback,
             feedback_asked_at=now if report.feedback else None,
-            entered_by=report.entered_by,
+            entered_by=intake.by_phone,
             data_key=data_key,
             reporter=seal("reporter", report.reporter),
             child=seal("child", report.child),

@@ -82,6 +82,7 @@ class Tag(StrEnum):
     TALK_UNMET = "system:talk:unmet"
     CODE_USED = "code:code:used"
     CODE_MISSED = "code:code:missed"
+    CODE_CHANGED = "code:code:changed"
     MISUNDERSTOOD_LABELLED = "staff:misunderstood:labelled"
     MISUNDERSTOOD_DELETED = "staff:misunderstood:deleted"
     MISUNDERSTOOD_EXPORTED = "staff:misunderstood:exported"

@@ -29,7 +29,7 @@ from backend.core.content import ContentError
 from backend.core.db import Base, Instant
 from backend.core.errors import TooMany
 from backend.core.text import fold
-from backend.core.vault import Vault
+from backend.core.vault import Vault, new_id
 
 WORDS = 6
 _CANDIDATES = 4
@@ -37,7 +37,11 @@ SHOWN_FOR = timedelta(hours=1)
 
 
 class ReturnCode(Base):
-    """A code's slow hash and what it opens: ``kind`` is ``booking``, ``concern`` or ``story``, ``subject`` that row's id."""
+    """A code's slow hash and what it opens: ``kind`` is ``booking``, ``concern`` or ``story``, ``subject`` that row's id.
+
+    ``read_aloud``: staff have seen the words, when they gave it by telephone. Such a code opens nothing
+    but the way to one that only the person knows, and is gone when that one is saved.
+    """
 
     __tablename__ = "return_code"
 
@@ -49,6 +53,7 @@ class ReturnCode(Base):
     used_at: Mapped[datetime | None] = mapped_column(Instant)
     data_key: Mapped[bytes]
     unsaved: Mapped[bytes | None]
+    read_aloud: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +144,17 @@ class CodeBrake:
 _INSERT = sa.insert(ReturnCode)
 
 
-def issue(session: Session, vault: Vault, code: NewCode, receipt: str, kind: str, subject: str, at: datetime) -> None:
+def issue(
+    session: Session,
+    vault: Vault,
+    code: NewCode,
+    receipt: str,
+    kind: str,
+    subject: str,
+    at: datetime,
+    *,
+    read_aloud: bool = False,
+) -> None:
     """Store ``code`` under ``receipt`` for a booking or concern, in the caller's transaction."""
     data_key = vault.new_key()
     row = {
@@ -150,8 +165,27 @@ def issue(session: Session, vault: Vault, code: NewCode, receipt: str, kind: str
         "created_at": at,
         "data_key": data_key,
         "unsaved": vault.seal(data_key, f"return_code.unsaved:{receipt}", code.words),
+        "read_aloud": read_aloud,
     }
     session.connection().execute(_INSERT, row)
+
+
+def exchange(session: Session, vault: Vault, heard: ReturnCode, code: NewCode, at: datetime) -> tuple[str, str]:
+    """A code of the person's own instead of one that was read aloud: its receipt and words.
+
+    The words stay the same for as long as they are not saved, so that a cut connection costs nothing.
+    """
+    own = session.scalar(
+        sa.select(ReturnCode).where(ReturnCode.subject == heard.subject, ReturnCode.read_aloud.is_(False))
+    )
+    if own is not None:
+        words = unsaved_words(session, vault, own.id)
+        if words is not None:
+            return own.id, words
+        session.delete(own)
+    receipt = new_id()
+    issue(session, vault, code, receipt, heard.kind, heard.subject, at)
+    return receipt, code.words
 
 
 def lookup(session: Session, digest: bytes, issued_after: datetime) -> ReturnCode | None:
@@ -170,8 +204,14 @@ def unsaved_words(session: Session, vault: Vault, receipt: str) -> str | None:
 
 
 def mark_saved(session: Session, receipt: str) -> None:
-    """Forget the words; only the slow hash remains."""
+    """Forget the words; only the slow hash remains. A code for the same that was read aloud is gone."""
     session.execute(sa.update(ReturnCode).where(ReturnCode.id == receipt).values(unsaved=None))
+    same = sa.select(ReturnCode.subject).where(ReturnCode.id == receipt).scalar_subquery()
+    session.execute(
+        sa.delete(ReturnCode).where(
+            ReturnCode.subject == same, ReturnCode.id != receipt, ReturnCode.read_aloud.is_(True)
+        )
+    )
 
 
 def valid_since(session: Session, receipt: str) -> datetime | None:

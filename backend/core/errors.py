@@ -122,6 +122,13 @@ class WrongCode(DomainError):
     code = "wrong_code"
 
 
+class CodeReadAloud(DomainError):
+    """The code was given by telephone, and opens nothing before it has been changed for one of the person's own."""
+
+    status = 409
+    code = "code_read_aloud"
+
+
 class InvalidField(DomainError):
     """A form field that cannot be used as it stands; ``extra['field']`` names it."""
 

@@ -13,7 +13,8 @@ from backend.booking.labels import when
 from backend.booking.service import BookingDesk
 from backend.concerns.service import Answer, ConcernDesk
 from backend.core import audit, codes
-from backend.core.errors import NotFound, WrongCode
+from backend.core.codes import NewCode
+from backend.core.errors import CodeReadAloud, NotFound, WrongCode
 from backend.core.house import House
 from backend.core.reader import Reader
 
@@ -40,6 +41,14 @@ class ConcernSeen:
     answers: list[Answer]
 
 
+@dataclass(frozen=True, slots=True)
+class OwnCode:
+    """A code that only the person knows, to be shown once; ``receipt`` is for saying that it is saved."""
+
+    words: str
+    receipt: str
+
+
 class Returning:
     """Opens codes, and cancels the booking that one opens."""
 
@@ -50,13 +59,28 @@ class Returning:
         self._valid = timedelta(hours=house.municipality.retention.code_hours)
 
     async def open(self, text: str, source: str) -> BookingSeen | ConcernSeen:
-        """What the six words in ``text`` open. Raises `WrongCode` or `TooMany`, which is checked before hashing."""
+        """What the six words in ``text`` open. Raises `WrongCode` or `TooMany`, which is checked before hashing,
+        and `CodeReadAloud` for words that staff have read aloud: those are for `exchange`."""
         self._house.brake.check(source)
         for words in self._house.codes.find(text):
             digest = await self._house.codes.digest(words)
             row = await self._house.db.write(partial(self._use, digest=digest))
+            if row is not None and row.read_aloud:
+                raise CodeReadAloud
             if row is not None:
                 return await self._behind(row)
+        self._house.brake.missed(source)
+        raise WrongCode
+
+    async def exchange(self, text: str, source: str) -> OwnCode:
+        """A code that only the person knows, for one that was read aloud to them. Raises as `open`."""
+        self._house.brake.check(source)
+        for words in self._house.codes.find(text):
+            digest = await self._house.codes.digest(words)
+            code = await self._house.codes.new()
+            own = await self._house.db.write(partial(self._exchange, digest=digest, code=code))
+            if own is not None:
+                return own
         self._house.brake.missed(source)
         raise WrongCode
 
@@ -110,6 +134,16 @@ class Returning:
         """Let go of words that were never said to be saved, and of codes past their time."""
         now = self._house.clock.now()
         await self._house.db.write(lambda session: codes.forget(session, now, self._valid))
+
+    def _exchange(self, session: Session, digest: bytes, code: NewCode) -> OwnCode | None:
+        now = self._house.clock.now()
+        row = codes.lookup(session, digest, now - self._valid)
+        if row is None or not row.read_aloud:
+            audit.record(session, now, audit.Tag.CODE_MISSED, "")
+            return None
+        receipt, words = codes.exchange(session, self._house.vault, row, code, now)
+        audit.record(session, now, audit.Tag.CODE_CHANGED, row.subject)
+        return OwnCode(words, receipt)
 
     def _use(self, session: Session, digest: bytes) -> codes.ReturnCode | None:
         now = self._house.clock.now()

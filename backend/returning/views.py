@@ -6,7 +6,7 @@ import asyncio
 
 from sanic import Blueprint, HTTPResponse, Request, Sanic
 
-from backend.core.errors import DomainError
+from backend.core.errors import CodeReadAloud, DomainError
 from backend.core.house import House
 from backend.core.reader import Reader
 from backend.danger.service import DangerWatch
@@ -39,6 +39,9 @@ def setup(app: Sanic, house: House, returning: Returning, watch: DangerWatch) ->
                 key = "code.cancelled" if done else "code.already_cancelled"
                 return await show(request, found=house.phrases.say(key))
             found = await returning.open(words, source)
+        except CodeReadAloud:
+            own = await returning.exchange(words, source)
+            return await show(request, own=own.words.split(), receipt=own.receipt)
         except DomainError as error:
             message = house.phrases.say(f"error.{error.code}")
             card = await asyncio.to_thread(watch.assess_fields, [words], Reader())

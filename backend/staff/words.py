@@ -120,10 +120,11 @@ class StaffWords:
         """One line of a concern's history, without its time."""
         return self._say(f"staff.history.{deed.tag.rpartition(':')[2]}", None, name=deed.name)
 
-    def error(self, page: str, error: DomainError) -> str:
-        """What went wrong, in the page's own sentence if it has one (``<page>.<code>``)."""
-        own = f"{page}.{error.code}"
-        return self._say(own if own in self._known else f"error.{error.code}")
+    def error(self, page: str, error: DomainError | str) -> str:
+        """What went wrong (an error or its code), in the page's own sentence if it has one (``<page>.<code>``)."""
+        code = error if isinstance(error, str) else error.code
+        own = f"{page}.{code}"
+        return self._say(own if own in self._known else f"error.{code}")
 
     def interpreter(self, code: str) -> str:
         """The language that an interpreter is wished for in."""
