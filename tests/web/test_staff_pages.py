@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from backend.app import build_house
+from backend.booking.safe import Safe
 from backend.booking.schedule import seed_therapists
 from backend.booking.service import BookingDesk, Details
 from backend.concerns.service import ConcernDesk, Intake
@@ -104,7 +105,13 @@ def open_office(settings: Settings) -> Iterator[Office]:
             desk = BookingDesk(house)
             offer = await desk.offer("phone")
             await desk.hold("someone", offer.times[0].slot)
-            details = Details("phone", Reader("partner", "adult"), "070-174 06 05", "yes", NASTY, "no", NASTY)
+            details = Details(
+                "phone",
+                Reader("partner", "adult"),
+                "070-174 06 05",
+                Safe(call_ok="yes", if_other_answers=NASTY, leave_message="no"),
+                NASTY,
+            )
             talks.append((await desk.confirm("someone", details)).booking_id)
 
         database.write_now(hire)
