@@ -12,8 +12,8 @@ from typing import Any
 
 import aiohttp
 
-WANTED = ("from", "to", "after", "before")
-"""How a wish for a time is told."""
+WANTED = ("from", "to", "after", "before", "gender", "language", "same")
+"""How a wish for a time, and for whom to talk with, is told."""
 
 SECONDS = 1.5
 """How long a call may take. Rasa gives an action 2 s; the rest is for answering kindly."""
@@ -61,19 +61,20 @@ class Backend:
         self._headers = {"Authorization": f"Bearer {TOKEN}", "X-Turn": turn}
 
     async def times(
-        self, channel: str | None = None, skip: int = 0, wanted: dict[str, str] | None = None
+        self, channel: str | None = None, skip: int = 0, wanted: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Free times, nearest first; only those that are `wanted` (see `when.Wish.query`), if given.
+        """Free times, nearest first; only those that are `wanted` (see `Turn.wanted`), if given.
 
-        Returns {"times": [{"slot", "label", "start"}], "near": the same, "opens": label | None,
-        "more": bool, "staffed": bool}. `near` are the nearest to what was wanted, if there is none.
+        Returns {"times": [{"slot", "label", "start"}], "near": the same, "others": the same,
+        "opens": label | None, "more": bool, "staffed": bool}. If there is none as wanted, `near`
+        are the nearest to the hour with such a person, and `others` those with somebody else.
 
         Raises:
             BackendDown, BackendRefused.
         """
         asked = {name: (wanted or {}).get(name) for name in WANTED}
         answer = await self._post("times", {"channel": channel, "skip": skip, **asked})
-        if not isinstance(answer.get("times"), list) or not isinstance(answer.get("near"), list):
+        if not all(isinstance(answer.get(name), list) for name in ("times", "near", "others")):
             raise BackendDown
         return answer
 

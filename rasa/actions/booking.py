@@ -79,13 +79,13 @@ class ActionFindTimes(Action):
             # A time shown before, pressed when no booking is open: start from it.
             filled = await held(dispatcher, turn, pressed)
             return [*(SlotSet(*pair) for pair in filled.items()), FollowupAction("booking_form")]
-        wanted = turn.when.query(turn.now, turn.zone)
+        wanted = turn.wanted
         try:
             found = await turn.backend.times(wanted=wanted)
         except (BackendDown, BackendRefused):
             trouble(dispatcher, turn, "retry_booking")
             return []
-        if not found["times"] and not found["near"]:
+        if not _shown(found)["times"]:
             _no_times(dispatcher, turn, found.get("opens"))
             return []
         answer_also(dispatcher, turn)
@@ -94,11 +94,16 @@ class ActionFindTimes(Action):
         elif found["times"]:
             say(dispatcher, "utter_times_wished", turn)
         else:
-            say(dispatcher, "utter_times_none_then", turn)
+            say(dispatcher, _instead(found), turn)
         return _begun(found, wanted)
 
 
-def _begun(found: dict[str, Any], wanted: dict[str, str]) -> list[EventType]:
+def _instead(found: dict[str, Any]) -> str:
+    """What to say of times that are not as wished: another time, or somebody else."""
+    return "utter_times_none_then" if found["near"] else "utter_times_other_person"
+
+
+def _begun(found: dict[str, Any], wanted: dict[str, Any]) -> list[EventType]:
     """The booking form, with what was found to choose from."""
     shown = _shown(found)
     return [
@@ -113,7 +118,7 @@ def _shown(found: dict[str, Any]) -> dict[str, Any]:
     """The times of an answer, or those nearest to what was wished for; after these there are others."""
     if found["times"]:
         return {"times": found["times"], "more": bool(found.get("more"))}
-    return {"times": found["near"], "more": True}
+    return {"times": found["near"] or found["others"], "more": True}
 
 
 async def human_met(dispatcher: CollectingDispatcher, turn: Turn) -> list[EventType]:
@@ -169,14 +174,15 @@ class ActionAskTime(Action):
             try:
                 found = await turn.backend.times(turn.slot("channel"), skip, query)
                 if not found["times"] and (query or skip):
-                    response = "utter_times_none_then" if found["near"] and not skip else "utter_times_end"
+                    instead = not skip and _shown(found)["times"]
+                    response = _instead(found) if instead else "utter_times_end"
                     events.append(SlotSet("times_query", None))
-                    if not found["near"]:
+                    if not instead:
                         found = await turn.backend.times(turn.slot("channel"))
             except (BackendDown, BackendRefused):
                 trouble(dispatcher, turn, "stop")
                 return events
-            if not found["times"] and not found["near"]:
+            if not _shown(found)["times"]:
                 _no_times(dispatcher, turn, found.get("opens"))
                 return events
             shown = _shown(found)
@@ -198,13 +204,13 @@ async def held(dispatcher: CollectingDispatcher, turn: Turn, slot: str) -> Slots
             return {"time": None, "has_talk": True}
         dispatcher.utter_message(response="utter_time_taken")
         near = {"times": refused.times, "more": True} if refused.times else None
-        return {"time": None, "times_show": near, "times_query": None}
+        return {"time": None, "times_show": near, "times_query": turn.kept or None}
     except BackendDown:
         trouble(dispatcher, turn, "stop")
         return {"time": None}
     dispatcher.utter_message(response="utter_time_held", label=hold["label"], minutes=hold.get("minutes", 5))
     kept = {"slot": slot, "label": hold["label"], "therapist": hold.get("therapist")}
-    return {"time": kept, "times_show": None, "times_query": None}
+    return {"time": kept, "times_show": None, "times_query": turn.kept or None}
 
 
 class ValidateBookingForm(StepForm):
@@ -236,6 +242,8 @@ class ValidateBookingForm(StepForm):
     async def anywhere(self, dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
         if turn.pressed:
             return await self._pressed_anywhere(dispatcher, turn)
+        if turn.requested == "time" and turn.whom:
+            return await self._time(dispatcher, turn)
         if turn.requested == "time" and turn.intent in _ABOUT_TIMES and (turn.when.days or turn.when.hours):
             # Before the common check for questions: "is there anything on Friday" is a wish.
             return await self._time(dispatcher, turn)
@@ -281,15 +289,15 @@ class ValidateBookingForm(StepForm):
                 picked = others[0]
             if picked["slot"] != now_held:
                 return await held(dispatcher, turn, picked["slot"])
-            return {**anew, "times_query": None}
-        if named:
-            fitting = times.chosen(turn.typed, others, wish).times
+            return {**anew, "times_query": turn.kept or None}
+        if named or turn.whom:
+            fitting = times.chosen(turn.typed, others, wish).times if named and not turn.whom else ()
             if len(fitting) == 1:
                 return await held(dispatcher, turn, fitting[0]["slot"])
-            return {**anew, "times_query": wish.query(turn.now, turn.zone) or None}
+            return {**anew, "times_query": turn.wanted or None}
         if wish.order in ("later", "earlier") and meant:
-            return {**anew, "times_query": _beyond(wish.order, offered, now_held)}
-        return {**anew, "times_query": None} if other else None
+            return {**anew, "times_query": {**turn.kept, **(_beyond(wish.order, offered, now_held) or {})} or None}
+        return {**anew, "times_query": turn.kept or None} if other else None
 
     async def _pressed_anywhere(self, dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
         """A button counts when it is pressed, however far up it stands on the screen."""
@@ -312,9 +320,11 @@ class ValidateBookingForm(StepForm):
         if turn.pressed:
             return self._more(turn) if turn.intent in ("deny", "something_else") else None
         offered, wish = turn.slot("offered") or [], turn.when
+        if turn.whom:
+            return {"times_query": turn.wanted, "times_show": None}
         choice = times.chosen(turn.typed, offered, wish)
         if choice.more and wish.order == "earlier":
-            return {"times_query": _beyond("earlier", offered, None), "times_show": None}
+            return {"times_query": {**turn.kept, **(_beyond("earlier", offered, None) or {})}, "times_show": None}
         if choice.more:
             return self._more(turn)
         if len(choice.times) == 1:
@@ -322,7 +332,7 @@ class ValidateBookingForm(StepForm):
         if wish.days or wish.hours:
             if wish.past and not choice.times and not wish.days:
                 return miss(dispatcher, turn, "utter_no_such_time")
-            return {"times_query": wish.query(turn.now, turn.zone) or None, "times_show": None}
+            return {"times_query": turn.wanted or None, "times_show": None}
         if words.yes_no(turn.typed) == "no":
             return self._more(turn)
         if wish.past or turn.intent == "choose_time" or (turn.intent == "booking" and _has_digit(turn.typed)):

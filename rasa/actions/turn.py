@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from rasa_sdk import Tracker
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions import when, words
+from actions import when, whom, words
 from actions.backend_client import Backend
 
 SURE = 0.5
@@ -108,6 +108,22 @@ class Turn:
     def when(self) -> when.Wish:
         """What was typed about when."""
         return when.wish(self.typed, self.now, self.zone)
+
+    @cached_property
+    def whom(self) -> whom.Whom:
+        """What was typed about with whom."""
+        return whom.whom(self.typed)
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """With whom, as it has been wished for in this booking so far."""
+        asked = self.slot("times_query") or {}
+        return {name: asked[name] for name in whom.NAMES if name in asked}
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """Which times to ask for: when, as typed now, and with whom, as typed now or before."""
+        return {**self.kept, **self.whom.query(), **self.when.query(self.now, self.zone)}
 
     @property
     def also(self) -> str | None:
