@@ -367,6 +367,15 @@ class BookingDesk:
 
         return await self._db.read(work)
 
+    async def therapist_of(self, booking_id: str) -> str | None:
+        """Who has the talk, still employed; None for a booking that is gone."""
+
+        def look(session: Session) -> str | None:
+            booking = repository.by_id(session, booking_id)
+            return booking.therapist_id if booking is not None else None
+
+        return await self._db.read(look)
+
     async def held(self, holder: str) -> Held | None:
         """The hold that ``holder`` has and could confirm now, or None."""
 

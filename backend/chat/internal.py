@@ -19,7 +19,7 @@ from sanic_ext import openapi
 from backend.booking import safe as booking_safe
 from backend.booking.labels import when
 from backend.booking.offering import FreeTime
-from backend.booking.rules import Wanted
+from backend.booking.rules import Gender, Wanted, Wish
 from backend.booking.service import BookingDesk, Details
 from backend.chat import repository
 from backend.chat.turns import Issued, Turn, Turns
@@ -31,7 +31,10 @@ from backend.core.phone import parse_phone
 
 
 class TimesRequest(msgspec.Struct):
-    """Wishes for a time: between two instants, and between two hours of the wall clock (``15:00``)."""
+    """Wishes for a time: between two instants, between two hours of the wall clock (``15:00``), and for with whom.
+
+    ``same``: whoever the person met last, as far as this chat knows it from a code.
+    """
 
     channel: str | None = None
     skip: int = 0
@@ -39,6 +42,9 @@ class TimesRequest(msgspec.Struct):
     end: datetime | None = msgspec.field(default=None, name="to")
     after: str | None = None
     before: str | None = None
+    gender: Gender | None = None
+    language: str | None = None
+    same: bool | None = None
 
     def wanted(self) -> Wanted:
         """The wish in the words of booking. Raises `MalformedRequest` for what is no time."""
@@ -130,10 +136,14 @@ class _Calls:
 
     async def times(self, turn: Turn, wish: TimesRequest) -> dict[str, Any]:
         """Free times, nearest first, with the true next time when there is none, and whether the office is open now."""
-        offer = await self._booking.offer(wish.channel, wish.wanted(), max(0, wish.skip))
+        met = await self._met(turn) if wish.same else None
+        whom = Wish(wish.gender, wish.language, met)
+        offer = await self._booking.offer(wish.channel, wish.wanted(), max(0, wish.skip), wish=whom)
         return {
             "times": [self._time(time, turn) for time in offer.times],
             "near": [self._time(time, turn) for time in offer.near],
+            "others": [self._time(time, turn) for time in offer.others],
+            "known": not wish.same or met is not None,
             "more": offer.more,
             "staffed": self._duty.open_at(self._house.clock.now()),
             "opens": self._label(offer.opens, turn) if offer.opens is not None else None,
@@ -222,6 +232,13 @@ class _Calls:
         )
         turn.issued[received.receipt] = Issued(received.receipt, "concern", {"unit": received.unit_name})
         return {"receipt": received.receipt, "unit": received.unit_name}
+
+    async def _met(self, turn: Turn) -> str | None:
+        """The therapist of the booking whose code was last written in this chat, or None."""
+        vault = self._house.vault
+        chat = await self._house.db.read(lambda session: repository.reopen(session, vault, turn.chat_id))
+        booking_id = chat.state.slots.get("met") if chat is not None else None
+        return await self._booking.therapist_of(booking_id) if isinstance(booking_id, str) else None
 
     async def _text(self, turn: Turn, message: str | None) -> str:
         if not message:

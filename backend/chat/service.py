@@ -330,7 +330,8 @@ class ChatDesk:
         self, chat: OpenChat, message_id: str, text: str | None, action: str, code: str | None, card: Card | None
     ) -> Answer:
         if code is not None:
-            return await self._keep(chat, message_id, await self._by_code(chat, code), None)
+            says, chat = await self._by_code(chat, code)
+            return await self._keep(chat, message_id, says, None)
         if action.startswith("!"):
             return await self._own_action(chat, message_id, action[1:])
         if card is not None and card.lang is not None:
@@ -369,6 +370,11 @@ class ChatDesk:
         noted: dict[str, Any] = {"interpreter": lang}
         if greeted:
             noted["greeted"] = [*(slots.get("greeted") or []), lang]
+        return await self._note(chat, **noted)
+
+    async def _note(self, chat: OpenChat, **noted: Any) -> OpenChat:
+        """Let the assistant know something that it has not seen itself, from its next turn on."""
+        slots = chat.state.slots
         if noted.items() <= slots.items():
             return chat
         state = msgspec.structs.replace(chat.state, slots={**slots, **noted})
@@ -455,12 +461,13 @@ class ChatDesk:
     def _unshown(self, turn: Turn) -> list[Say]:
         return [self._expander.issued(issued, turn.reader) for issued in turn.issued.values() if not issued.shown]
 
-    async def _by_code(self, chat: OpenChat, code: str) -> list[Say]:
+    async def _by_code(self, chat: OpenChat, code: str) -> tuple[list[Say], OpenChat]:
+        """What a code opens, and the chat that now knows whom the person has met."""
         phrases = self._house.phrases
         try:
             found = await self._returning.open(code, chat.id)
         except DomainError as error:
-            return [Say("text", "booking_manage", phrases.say(f"error.{error.code}", chat.reader))]
+            return [Say("text", "booking_manage", phrases.say(f"error.{error.code}", chat.reader))], chat
         text = self._returning.describe(found, chat.reader)
         choices: tuple[tuple[str, str], ...] = ()
         if isinstance(found, BookingSeen) and found.channel == "chat":
@@ -482,7 +489,9 @@ class ChatDesk:
         card: dict[str, Any] = {"rows": [], "words": []}
         if isinstance(found, BookingSeen) and found.room:
             card["links"] = [{"title": phrases.say("book_page.room", chat.reader), "url": found.room}]
-        return [Say("summary", "booking_manage", text, card, choices), *answers]
+        if isinstance(found, BookingSeen):
+            chat = await self._note(chat, met=found.booking_id)
+        return [Say("summary", "booking_manage", text, card, choices), *answers], chat
 
     async def _own_action(self, chat: OpenChat, message_id: str, action: str) -> Answer:
         """Choices that work without the assistant: about danger, codes and cancelling."""

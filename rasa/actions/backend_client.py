@@ -66,8 +66,9 @@ class Backend:
         """Free times, nearest first; only those that are `wanted` (see `Turn.wanted`), if given.
 
         Returns {"times": [{"slot", "label", "start"}], "near": the same, "others": the same,
-        "opens": label | None, "more": bool, "staffed": bool}. If there is none as wanted, `near`
-        are the nearest to the hour with such a person, and `others` those with somebody else.
+        "known": bool, "opens": label | None, "more": bool, "staffed": bool}. If there is none as
+        wanted, `near` are the nearest to the hour with such a person, and `others` those with
+        somebody else. `known` is false when "the same as last time" says nothing to the backend.
 
         Raises:
             BackendDown, BackendRefused.

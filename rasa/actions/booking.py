@@ -89,7 +89,9 @@ class ActionFindTimes(Action):
             _no_times(dispatcher, turn, found.get("opens"))
             return []
         answer_also(dispatcher, turn)
-        if not wanted:
+        if not found["known"]:
+            say(dispatcher, "utter_same_person_unknown", turn)
+        elif not wanted:
             say(dispatcher, "utter_booking_intro", turn)
         elif found["times"]:
             say(dispatcher, "utter_times_wished", turn)
@@ -185,6 +187,8 @@ class ActionAskTime(Action):
             if not _shown(found)["times"]:
                 _no_times(dispatcher, turn, found.get("opens"))
                 return events
+            if not found["known"]:
+                response = "utter_same_person_unknown"
             shown = _shown(found)
         directive = {"show": "times", "times": shown["times"], "more": bool(shown.get("more"))}
         dispatcher.utter_message(response=response, json_message=directive)

@@ -16,7 +16,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from backend.booking.tables import Booking, BookingCell, WorkingHours
+from backend.booking.tables import Booking, BookingCell, Therapist, WorkingHours
 from backend.core.db import Database
 from tests.conftest import ManualClock, make_settings
 from tests.people import seed_example_staff
@@ -92,6 +92,12 @@ class Scene:
             )
         )
 
+    def therapists_are(self, gender: str, languages: str) -> None:
+        """Every therapist is so."""
+        self.database.write_now(
+            lambda session: session.execute(sa.update(Therapist).values(gender=gender, languages=languages))
+        )
+
     def it_is(self, moment: datetime) -> None:
         """Move the clock; the chat begins then."""
         self.clock.at = moment
@@ -123,11 +129,17 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Sce
 def scene(house: Callable[[], Scene]) -> Iterator[Scene]:
     """A chat of its own in a house where nothing is booked and everybody works as usual."""
     scene = house()
-    scene.clock.at = ManualClock().at
+    scene.it_is(ManualClock().at)
     hours = scene.database.read_now(
         lambda session: [
             {column.name: getattr(row, column.name) for column in WorkingHours.__table__.columns}
             for row in session.scalars(sa.select(WorkingHours))
+        ]
+    )
+    people = scene.database.read_now(
+        lambda session: [
+            {"staff_id": row.staff_id, "gender": row.gender, "languages": row.languages}
+            for row in session.scalars(sa.select(Therapist))
         ]
     )
     yield scene
@@ -136,6 +148,7 @@ def scene(house: Callable[[], Scene]) -> Iterator[Scene]:
         for table in (BookingCell, Booking, WorkingHours):
             session.execute(sa.delete(table))
         session.execute(sa.insert(WorkingHours), hours)
+        session.execute(sa.update(Therapist), people)
 
     scene.database.write_now(restore)
 
@@ -161,6 +174,8 @@ GIVEN: dict[tuple[str, str], Callable[[Scene], None]] = {
     ("times", "more"): lambda scene: None,
     ("times", "wished"): lambda scene: scene.it_is(datetime(2026, 11, 23, 11, 30, tzinfo=UTC)),
     ("times", "wished_none"): lambda scene: scene.it_is(datetime(2026, 11, 23, 11, 30, tzinfo=UTC)),
+    ("times", "wished_person"): lambda scene: scene.therapists_are("woman", "ar"),
+    ("times", "wished_person_none"): lambda scene: scene.therapists_are("man", ""),
     ("times", "closed"): lambda scene: scene.it_is(datetime(2026, 11, 25, 19, 0, tzinfo=UTC)),
     ("times", "none"): lambda scene: scene.only_work_on(0),
     ("times", "none_known"): lambda scene: scene.only_work_on(None),
