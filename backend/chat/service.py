@@ -474,9 +474,9 @@ class ChatDesk:
             arrival = await self._talks.arrive(chat.id, found.booking_id, chat.reader)
             if arrival == "in":
                 await self._silence(chat)
-                return [Say("text", "talk", phrases.say("live.joined", chat.reader))]
+                return [Say("text", "talk", phrases.say("live.joined", chat.reader))], chat
             if arrival == "over" and await self._has_talk(chat):
-                return [Say("text", "talk", phrases.say("live.joined_over", chat.reader))]
+                return [Say("text", "talk", phrases.say("live.joined_over", chat.reader))], chat
         if isinstance(found, BookingSeen) and found.active:
             choices = (
                 (phrases.say("code.cancel", chat.reader), f"!cancel {found.booking_id}"),
