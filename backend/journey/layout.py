@@ -24,7 +24,7 @@ COLUMN = 6
 """Grid steps between two columns."""
 LEFT, TOP, RIGHT, BOTTOM = 4, 3, 5, 3
 """Grid steps between the outermost stations and the edges."""
-ROW_STEPS = {"over": 0, "trunk": 4, "under": 5, "away": 4, "child": 4, "family": 3, "adult": 5, "other": 3}
+ROW_STEPS = {"over": 0, "trunk": 4, "under": 5, "away": 5, "child": 4, "family": 3, "adult": 5, "other": 3}
 """Grid steps from the row before; a line that runs twice has a row for each."""
 
 RADIUS = 23
@@ -41,8 +41,8 @@ NAME_TOP = RADIUS + 6
 """From a station's middle to the top of its name."""
 SIGN = (176.0, 26.0)
 """Width and height of a line's sign."""
-HEADING = (150.0, 46.0)
-"""Of a part's heading, which may take two lines."""
+HEADING = (212.0, 26.0)
+"""Of a part's heading."""
 GLADE = 54
 """How far the ground of a part reaches beyond its stations."""
 
@@ -297,7 +297,7 @@ def _spots(cells: Mapping[str, Cell], lines: Sequence[Stroke]) -> tuple[Spot, ..
     for station, (column, row) in cells.items():
         x, y = column * UNIT, row * UNIT
         beside = [abs(c - column) * UNIT for other, (c, r) in cells.items() if r == row and other != station]
-        width = int(min([2 * COLUMN * UNIT, *beside])) - NAME_MARGIN
+        width = int(min([2 * COLUMN * UNIT + NAME_MARGIN, *beside])) - NAME_MARGIN
         tries = [Spot(station, x, y, tuple(lines_at(station)), anchor, x + by, up, width) for anchor, by, up in _PLACES]
         hidden = [sum(_inside(point, box) for point in drawn) for box in (spot.name_box for spot in tries)]
         spots.append(tries[hidden.index(min(hidden))])
@@ -403,7 +403,7 @@ _TOO_MUCH = 60
 def _glades(cells: Mapping[str, Cell], ground: _Ground) -> Iterator[Glade]:
     for name, part in PARTS:
         corners = [(x * UNIT, y * UNIT) for x, y in _hull([cells[station] for station in part])]
-        d = "M" + "L".join(f"{x} {y}" for x, y in corners) + "Z"
+        d = "M" + "L".join(f"{x} {y}" for x, y in corners) + ("Z" if len(corners) > 2 else "")
         left, right = min(x for x, _ in corners), max(x for x, _ in corners)
         top, bottom = min(y for _, y in corners), max(y for _, y in corners)
         tries = [
@@ -413,7 +413,7 @@ def _glades(cells: Mapping[str, Cell], ground: _Ground) -> Iterator[Glade]:
             if _near((x, y), corners) < GLADE + 24
         ]
         # Where it hides little, and high up, where a heading is looked for.
-        x, y = min(tries, key=lambda at: (ground.trouble(_around(at[0], at[1], HEADING)) + (at[1] - top) / 12, at[0]))
+        x, y = min(tries, key=lambda at: (ground.trouble(_around(at[0], at[1], HEADING)) + (at[1] - top) / 4, at[0]))
         ground.take(_around(x, y, HEADING))
         yield Glade(name, d, x, y)
 

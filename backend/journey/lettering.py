@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 WIDE = 9.2
 """Picture units that a letter takes in the widest of the fonts that a device may choose, on average."""
 
@@ -20,9 +22,10 @@ def broken(text: str, width: int) -> list[str]:
 
 def _filled(text: str, most: int) -> list[str]:
     lines: list[str] = []
-    for word in text.split():
+    # A number stays with the word that it counts: "fas 2".
+    for word in re.split(r"\s+(?!\d)", text.strip()):
         if lines and len(lines[-1]) + 1 + len(word) <= most:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
-    return lines or [""]
+    return lines
