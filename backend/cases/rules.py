@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 
 import msgspec
@@ -46,6 +47,10 @@ QUALIFIED = frozenset(
 """Assessing, investigating and following up: only with the degree that SoL 25:1 asks for."""
 
 
+COORDINATORS = frozenset({"coordinator", "case_worker", "manager"})
+"""Who may lead the team around a person."""
+
+
 class Shared(msgspec.Struct, frozen=True):
     """What other family members' teams see, once staff have linked and shown the person."""
 
@@ -63,6 +68,11 @@ class Private(msgspec.Struct, frozen=True):
     address: str = ""
     safe_contact: str = ""
     notes: str = ""
+
+
+def may_coordinate(role: str, also: Collection[str]) -> bool:
+    """Whether somebody with these roles may lead the team around a person."""
+    return not COORDINATORS.isdisjoint({role, *also})
 
 
 def age(born: int | None, today: date) -> int | None:

@@ -33,13 +33,17 @@ class CaseState(StrEnum):
 
 
 class SeatState(StrEnum):
-    """What has become of a place in a team. The first three are open, the others history."""
+    """What has become of a place in a team. The first three are open, the others history.
+
+    ``taken``: a place in a queue that somebody has accepted, who has a place of their own since.
+    """
 
     ASKED = "asked"
     LATER = "later"
     ACCEPTED = "accepted"
     DECLINED = "declined"
     LAPSED = "lapsed"
+    TAKEN = "taken"
     LEFT = "left"
 
 

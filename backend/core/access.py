@@ -186,6 +186,18 @@ def opened(staff: StaffMember, kind: Kind, column: Any, now: datetime) -> sa.Col
     )
 
 
+def opening_of(session: Session, staff: StaffMember, kind: Kind, subject_id: str, now: datetime) -> datetime | None:
+    """Until when ``staff`` has opened something with a reason, or None."""
+    return session.scalar(
+        sa.select(sa.func.max(Opening.until)).where(
+            Opening.staff_id == staff.id,
+            Opening.subject_id == subject_id,
+            Opening.subject_kind == kind.value,
+            Opening.until > now,
+        )
+    )
+
+
 def checked_reason(text: str) -> str:
     """A reason fit to keep. Raises `InvalidField` ``too_short`` or ``too_long`` for the field ``reason``."""
     if len(text.strip()) < REASON_SHORTEST:

@@ -6,6 +6,7 @@ change made past the application shows.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -100,6 +101,31 @@ class Tag(StrEnum):
     LOG_READ = "staff:log:read"
     CASE_OPENED = "staff:case:opened"
     CASE_READ = "staff:case:read"
+    CASE_NOTED = "staff:case:noted"
+    CASE_TASK_ADDED = "staff:case:task-added"
+    CASE_TASK_DONE = "staff:case:task-done"
+    CASE_QUESTION_ADDED = "staff:case:question-added"
+    CASE_QUESTION_ANSWERED = "staff:case:question-answered"
+    CASE_MET = "staff:case:met"
+    CASE_NEXT_STEP = "staff:case:next-step"
+    CASE_EVENT_NOTED = "staff:case:event-noted"
+    CASE_EVENT_WITHDRAWN = "staff:case:event-withdrawn"
+    CASE_SOURCE_ADDED = "staff:case:source-added"
+    CASE_CLOSED = "staff:case:closed"
+    CASE_SEAT_ASKED = "staff:case:seat-asked"
+    CASE_SEAT_ACCEPTED = "staff:case:seat-accepted"
+    CASE_SEAT_DECLINED = "staff:case:seat-declined"
+    CASE_SEAT_LATER = "staff:case:seat-later"
+    CASE_SEAT_LAPSED = "system:case:seat-lapsed"
+    CASE_SEAT_LEFT = "staff:case:seat-left"
+    CASE_SEAT_MOVED = "staff:case:seat-moved"
+    CASE_COORDINATOR = "staff:case:coordinator"
+    PERSON_ADDED = "staff:person:added"
+    PERSON_READ = "staff:person:read"
+    PERSON_CHANGED = "staff:person:changed"
+    FAMILY_LINKED = "staff:family:linked"
+    FAMILY_UNLINKED = "staff:family:unlinked"
+    FAMILY_SHOWN = "staff:family:shown"
     TEXT_WRITTEN = "staff:text:written"
     TEXT_PUBLISHED = "staff:text:published"
     TEXT_REVIEWED = "staff:text:reviewed"
@@ -187,3 +213,9 @@ def record(
         session.connection().execute(_INSERT, row)
     else:
         session.connection().execute(_INSERT_BY_STAFF, row | {"who": actor})
+
+
+def of_subject(session: Session, subject: str, tags: Collection[Tag], count: int) -> list[AuditEvent]:
+    """The newest rows of some kinds about one subject."""
+    query = sa.select(AuditEvent).where(AuditEvent.subject == subject, AuditEvent.tag.in_([tag.value for tag in tags]))
+    return list(session.scalars(query.order_by(AuditEvent.id.desc()).limit(count)))
