@@ -18,7 +18,9 @@ from backend.alerts.service import AlertDesk
 from backend.booking import views as booking_views
 from backend.booking.callbacks import CallbackDesk
 from backend.booking.service import BookingDesk
+from backend.cases.persons import PersonDesk
 from backend.cases.service import CaseDesk
+from backend.cases.team import TeamDesk
 from backend.chat import pages as chat_pages
 from backend.chat import setup as chat_setup
 from backend.concerns import report_views
@@ -48,6 +50,7 @@ from backend.journey import views as journey_views
 from backend.journey.service import Journey
 from backend.returning import views as returning_views
 from backend.returning.service import Returning
+from backend.staff import cases as staff_cases
 from backend.staff import phone_report, texts
 from backend.staff import views as staff_views
 from backend.talks.service import TalkDesk
@@ -61,6 +64,7 @@ OUTBOX_SECONDS = 2.0
 HOUSEKEEPING_SECONDS = 60.0
 SEAL_SECONDS = 1.0
 PATROL_SECONDS = 10.0
+SEATS_SECONDS = 20.0
 TALK_SECONDS = 10.0
 
 
@@ -156,7 +160,8 @@ def _register_features(app: Sanic, house: House) -> None:
     alerts = AlertDesk(house)
     shell = staff_views.setup(app, house, booking, concerns, learning, alerts)
     phone_report.setup(shell, concerns, watch)
-    app.ctx.cases = CaseDesk(house)
+    team = TeamDesk(house)
+    staff_cases.setup(shell, CaseDesk(house), team, PersonDesk(house))
     editing = EditingDesk(house, (house.phrases.texts, journey.texts), journey.explained())
     texts.setup(shell, editing)
     shell.open(app)
@@ -172,6 +177,7 @@ def _register_features(app: Sanic, house: House) -> None:
     every(app, "misunderstood", HOUSEKEEPING_SECONDS, learning.purge)
     every(app, "codes", HOUSEKEEPING_SECONDS, returning.forget)
     chain = AuditChain(house.db, house.clock, chain_key(house.settings.code_pepper))
+    every(app, "case seats", SEATS_SECONDS, team.lapse)
     every(app, "audit seal", SEAL_SECONDS, chain.seal)
     every(app, "audit check", PATROL_SECONDS, chain.patrol)
 

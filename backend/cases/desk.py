@@ -12,9 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from backend.cases import repository, rules
-from backend.cases.rules import Private, Shared
+from backend.cases.rules import Private, Shared, Who
 from backend.cases.sealing import Sealer
-from backend.cases.tables import Case, CaseState, Person, SeatState, Who
+from backend.cases.tables import Case, CaseState, Person, SeatState
 from backend.core import audit
 from backend.core.audit import Reason, Tag
 from backend.core.clock import to_local

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date
+from enum import StrEnum
 
 import msgspec
 
@@ -49,6 +50,15 @@ QUALIFIED = frozenset(
 
 COORDINATORS = frozenset({"coordinator", "case_worker", "manager"})
 """Who may lead the team around a person."""
+
+
+class Who(StrEnum):
+    """What somebody is in the family's matter."""
+
+    CHILD = "child"
+    PARENT = "parent"
+    PARTNER = "partner"
+    OTHER_ADULT = "other_adult"
 
 
 class Shared(msgspec.Struct, frozen=True):

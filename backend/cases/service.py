@@ -22,9 +22,10 @@ from backend.cases.tables import (
     CaseSource,
     CaseState,
     CaseTask,
+    Person,
     SeatState,
 )
-from backend.concerns.service import ConcernDesk
+from backend.concerns import events as reports
 from backend.core import access, audit
 from backend.core.access import Kind, Line
 from backend.core.audit import Tag
@@ -128,6 +129,7 @@ class Task:
 class Note:
     """A shared note: when, who and in which unit, what."""
 
+    id: str
     at: datetime
     name: str
     unit: str
@@ -217,9 +219,8 @@ class CasePage:
 class CaseDesk(Desk):
     """Use cases around cases. What a member of staff may not know of does not exist: `NotFound`."""
 
-    def __init__(self, house: House, concerns: ConcernDesk) -> None:
+    def __init__(self, house: House) -> None:
         super().__init__(house)
-        self._concerns = concerns
         self._days = ClosedDays(house.municipality)
 
     # --- Lists --------------------------------------------------------------------------
@@ -263,16 +264,42 @@ class CaseDesk(Desk):
         Raises `NotFound`, `Conflict` when somebody has opened one from the same concern, and `InvalidField`
         for ``who``, ``first_name`` or ``born``.
         """
-        if concern_id not in await self._concerns.openable(staff, [concern_id]):
-            raise NotFound
-        return await self._house.db.write(lambda session: self.open_in(session, staff, "concern", concern_id, person))
+
+        def open_it(session: Session) -> Opened:
+            if not reports.openable(session, staff, [concern_id]):
+                raise NotFound
+            return self.open_in(session, staff, "concern", concern_id, person)
+
+        return await self._house.db.write(open_it)
+
+    async def may_begin(self, staff: StaffMember, concern_id: str) -> bool:
+        """Whether ``staff`` may open a case from a concern, or add it to one."""
+        return await self._house.db.read(lambda session: bool(reports.openable(session, staff, [concern_id])))
+
+    def may_coordinate(self, staff: StaffMember) -> bool:
+        """Whether ``staff`` may lead a team at all."""
+        return rules.may_coordinate(staff.role, staff.also.split())
+
+    async def open_about(self, staff: StaffMember, person_id: str) -> str:
+        """Open a case about somebody whose record ``staff`` may read; returns its id.
+
+        Raises `NotFound`, `Conflict` when there is an open one, and `InvalidField` ``role`` for who may not lead.
+        """
+
+        def open_it(session: Session) -> str:
+            query = repository.people_readable_by(staff, self._now()).where(Person.id == person_id)
+            if session.scalar(query) is None:
+                raise NotFound
+            return self.open_for(session, staff, person_id)
+
+        return await self._house.db.write(open_it)
 
     async def add_concern(self, staff: StaffMember, concern_id: str, case_id: str) -> None:
         """Put a concern that ``staff`` may open into a case that they may read. Raises `NotFound`, `Conflict`."""
-        if concern_id not in await self._concerns.openable(staff, [concern_id]):
-            raise NotFound
 
         def add(session: Session) -> None:
+            if not reports.openable(session, staff, [concern_id]):
+                raise NotFound
             case = self._hold(session, staff, case_id)
             self._add_source(session, staff, case, "concern", concern_id)
 
@@ -604,7 +631,8 @@ class CaseDesk(Desk):
             + [row.staff_id for row in meetings.values()]
             + [row.staff_id for row in tasks]
             + [row.done_by for row in done]
-            + [row.by for row in (*notes, *written)]
+            + [row.by for row in notes]
+            + [row.by for row in written]
             + [row.answered_by or row.asked_by for row in asked]
             + [line.by for line in lines]
             + [line.from_id for line in lines if line.from_kind == access.From.STAFF]
@@ -656,6 +684,7 @@ class CaseDesk(Desk):
             done=[self._task(case, row, name) for row in done],
             notes=[
                 Note(
+                    row.id,
                     row.at,
                     name(row.by),
                     names[row.by].unit if row.by in names else "",
@@ -676,7 +705,7 @@ class CaseDesk(Desk):
             events=self._noted(case, written, happened.get(case.id, []), name),
             family=self._family(session, staff, case, now),
             withheld=[Withheld(line, self._kept_from(session, staff, line, name), name(line.by)) for line in lines],
-            concerns=sorted(self._concerns.openable_in(session, staff, concerns.get(case.id, []))),
+            concerns=sorted(reports.openable(session, staff, concerns.get(case.id, []))),
             reads=[
                 Read(
                     row.at,
@@ -740,7 +769,7 @@ class CaseDesk(Desk):
         for source in repository.sources(session, case_ids):
             if source.kind == "concern":
                 of_case.setdefault(source.case_id, []).append(source.source_id)
-        reported = self._concerns.happened(session, [each for ids in of_case.values() for each in ids])
+        reported = reports.happened(session, [each for ids in of_case.values() for each in ids])
         for case_id, concern_ids in of_case.items():
             found[case_id] = [event for each in concern_ids for event in reported.get(each, [])]
         for case_id, rows in repository.events(session, case_ids).items():

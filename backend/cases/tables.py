@@ -15,15 +15,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from backend.core.db import Base, Instant
 
 
-class Who(StrEnum):
-    """What somebody is in the family's matter."""
-
-    CHILD = "child"
-    PARENT = "parent"
-    PARTNER = "partner"
-    OTHER_ADULT = "other_adult"
-
-
 class CaseState(StrEnum):
     """``waiting``: in the unit's queue, nobody leads it; ``active``: has its coordinator; ``closed``."""
 

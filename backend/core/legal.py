@@ -59,12 +59,14 @@ class Happened:
     """One event on a local day. ``until`` is a day that the event itself names.
 
     For ``report_received`` it is the day of the protection check, which also depends on the hour of
-    arrival (`protection_due`); for ``investigation_prolonged`` the last day that was decided.
+    arrival (`protection_due`); for ``investigation_prolonged`` the last day that was decided. ``about`` tells
+    apart reports of one matter: a protection check, and a feedback, are of the report that they name.
     """
 
     kind: Event
     day: date
     until: date | None = None
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Clock:
     due: date
     target: date
     stopped: date | None = None
+    about: str = ""
 
     def days_left(self, today: date) -> int:
         """Whole days to the due day: 0 on the last one, negative once it has passed."""
@@ -147,6 +150,7 @@ def _of(*events: Event) -> frozenset[Event]:
 
 
 _E = Event
+_DECIDED = _of(_E.INVESTIGATION_OPENED, _E.INVESTIGATION_NOT_OPENED)
 _ENDED = _of(_E.PLACEMENT_ENDED)
 _CUSTODY_OVER = (_E.CUSTODY_ENDED,)
 _RULES = (
@@ -156,7 +160,7 @@ _RULES = (
     ),
     _Rule(
         "T2", "decide_to_investigate", "SoL 20:2", _of(_E.REPORT_RECEIVED),
-        _of(_E.INVESTIGATION_OPENED, _E.INVESTIGATION_NOT_OPENED), _days(14),
+        _DECIDED, _days(14),
     ),
     _Rule(
         "T3", "investigate", "SoL 20:3", _of(_E.INVESTIGATION_OPENED), _of(_E.INVESTIGATION_FINISHED), _months(4),
@@ -214,7 +218,8 @@ def clocks(events: Sequence[Happened], office: WorkingDays) -> list[Clock]:
     """
     ordered = sorted(events, key=lambda event: event.day)
     found = [clock for rule in _RULES for clock in _walk(rule, ordered, office)]
-    found += _feedback(ordered, office)
+    for report in dict.fromkeys(event.about for event in ordered if event.kind is _E.FEEDBACK_ASKED):
+        found += _feedback([event for event in ordered if event.kind in _DECIDED or event.about == report], office)
     found += _follow_up(ordered, office)
     return sorted(found, key=lambda clock: (clock.due, RULES.index(clock.rule), clock.name))
 
@@ -227,11 +232,13 @@ def _walk(rule: _Rule, events: Sequence[Happened], office: WorkingDays) -> list[
     def start(event: Happened) -> None:
         due = rule.due(event, office)
         target = due if rule.at_once else max(event.day, office.last_working_day(due))
-        running.append(Clock(rule.rule, rule.name, rule.source, event.day, due, target))
+        about = event.about if rule.each else ""
+        running.append(Clock(rule.rule, rule.name, rule.source, event.day, due, target, about=about))
 
     def stop(event: Happened) -> None:
-        done.extend(replace(clock, stopped=event.day) for clock in running)
-        running.clear()
+        ended = [clock for clock in running if not (event.about and clock.about) or clock.about == event.about]
+        done.extend(replace(clock, stopped=event.day) for clock in ended)
+        running[:] = [clock for clock in running if clock not in ended]
 
     for event in events:
         in_jourhem = event.kind is _E.JOURHEM_STARTED or (in_jourhem and event.kind is not _E.JOURHEM_ENDED)
@@ -273,7 +280,7 @@ def _feedback(events: Sequence[Happened], office: WorkingDays) -> list[Clock]:
             asked = event.day
             if decided is not None and waiting is None:
                 waiting = start(event.day, event.day)
-        elif event.kind in (_E.INVESTIGATION_OPENED, _E.INVESTIGATION_NOT_OPENED):
+        elif event.kind in _DECIDED:
             decided = event.day
             if asked is not None and waiting is None:
                 waiting = start(event.day, event.day + timedelta(days=7))

@@ -24,6 +24,8 @@ HOME = "/personal"
 LOGIN = f"{HOME}/logga-in"
 ID = "([0-9a-f]{24})"
 """A row's id in a route."""
+BY_PAGE = "x-by-page"
+"""A header of what an open page asks by itself: no sign that somebody is there."""
 
 View = Callable[..., Awaitable[HTTPResponse]]
 Visible = Callable[[StaffMember], bool]
@@ -64,7 +66,7 @@ class Shell:
                 # The shared check lets bearer requests pass; here a cookie is the identity, so none may.
                 check_origin(request, self.house.settings.origin)
             try:
-                staff = await self.door.who(self.token(request))
+                staff = await self.door.who(self.token(request), by_hand=BY_PAGE not in request.headers)
             except NotLoggedIn:
                 return redirect(LOGIN, status=303)
             try:
@@ -77,6 +79,23 @@ class Shell:
     async def polling(self, request: Request) -> StaffMember:
         """Who asks, for what a page asks by itself: no sign that somebody is there. Raises `NotLoggedIn`."""
         return await self.door.who(self.token(request), by_hand=False)
+
+    async def someone(self, request: Request) -> StaffMember | None:
+        """`polling`, or None for nobody: for streams, which ask again and again whether they may go on."""
+        try:
+            return await self.polling(request)
+        except NotLoggedIn:
+            return None
+
+    async def still(self, request: Request, staff: StaffMember) -> bool:
+        """Whether it is still ``staff`` who is logged in, in the same unit with the same roles."""
+        now = await self.someone(request)
+        return now is not None and (now.id, now.unit, now.role, now.also) == (
+            staff.id,
+            staff.unit,
+            staff.role,
+            staff.also,
+        )
 
     async def show(
         self, request: Request, template: str, staff: StaffMember | None, status: int = 200, **more: Any

@@ -134,6 +134,21 @@ def test_feedback_comes_within_a_week_of_the_decision_or_at_once_to_who_asks_lat
     assert day("2026-12-01") == one("T4", "feedback", *events, ("feedback_given", "2026-12-01")).stopped
 
 
+def test_the_check_and_the_feedback_of_one_report_are_not_those_of_another() -> None:
+    """Two teachers have reported on one day; one report has been checked and answered."""
+    the_day = day("2026-11-25")
+    events = [
+        Happened(Event.REPORT_RECEIVED, the_day, about="a"), Happened(Event.REPORT_RECEIVED, the_day, about="b"),
+        Happened(Event.FEEDBACK_ASKED, the_day, about="a"), Happened(Event.FEEDBACK_ASKED, the_day, about="b"),
+        Happened(Event.PROTECTION_CHECKED, the_day, about="a"), Happened(Event.INVESTIGATION_OPENED, the_day, about="a"),
+        Happened(Event.FEEDBACK_GIVEN, the_day, about="b"),
+    ]  # fmt: skip
+    found = clocks(events, OFFICE)
+    assert [("T1", "b")] == [(c.rule, c.about) for c in found if c.stopped is None and c.rule == "T1"]
+    assert 1 == len([c for c in found if c.rule == "T2" and c.stopped == the_day])
+    assert [None, the_day] == sorted((c.stopped for c in found if c.rule == "T4"), key=lambda each: each is not None)
+
+
 def test_only_a_decision_prolongs_an_investigation_and_it_names_the_last_day() -> None:
     """SoL 20:3: for special reasons, a certain time."""
     clock = one(
