@@ -25,19 +25,19 @@ class CaseWords:
     def person(self, person: PersonLine) -> str:
         """``Elsa, barn, 11 år``, or ``Ett barn`` for who has no name here."""
         if not person.first_name:
-            return self._say(f"case.nameless.{person.who}")
-        who = self._say(f"case.who.{person.who}")
+            return self._say(f"staff.case.nameless.{person.who}")
+        who = self._say(f"staff.case.who.{person.who}")
         if person.age is None:
-            return self._say("case.person", None, name=person.first_name, who=who)
-        return self._say("case.person_age", None, name=person.first_name, who=who, age=person.age)
+            return self._say("staff.case.person", None, name=person.first_name, who=who)
+        return self._say("staff.case.person_age", None, name=person.first_name, who=who, age=person.age)
 
     def clock(self, clock: Clock) -> str:
         """What a clock is about."""
-        return self._say(f"case.clocks.name.{clock.name}")
+        return self._say(f"staff.case.clocks.name.{clock.name}")
 
     def source(self, clock: Clock) -> str:
         """The law behind a clock."""
-        key = f"case.clocks.source.{clock.source}"
+        key = f"staff.case.clocks.source.{clock.source}"
         return self._say(key) if key in self._known else clock.source
 
     def when(self, clock: Clock) -> str:
@@ -58,8 +58,8 @@ class CaseWords:
         over = (clock.stopped - clock.due).days
         name, day = self.clock(clock), self._words.day(clock.stopped)
         if over > 0:
-            return self._say("case.clocks.stopped_late", None, name=name, day=day, days=self._days(over))
-        return self._say("case.clocks.stopped", None, name=name, day=day)
+            return self._say("staff.case.clocks.stopped_late", None, name=name, day=day, days=self._days(over))
+        return self._say("staff.case.clocks.stopped", None, name=name, day=day)
 
     def target(self, clock: Clock) -> str:
         """The working day to aim for, where it is not the last day."""
@@ -84,26 +84,26 @@ class CaseWords:
         """A clock, a task or a next step in one line."""
         if due.clock is not None:
             return self.clock(due.clock)
-        return self._say(f"case.due.{due.kind}", None, text=due.text)
+        return self._say(f"staff.case.due.{due.kind}", None, text=due.text)
 
     def withheld(self, line: Withheld, page: CasePage) -> str:
         """What is withheld from whom."""
         whom = line.kept_from
         if line.line.from_kind == From.UNIT:
-            whom = self._say("case.withheld.unit", None, unit=self._words.unit(whom))
+            whom = self._say("staff.case.withheld.unit", None, unit=self._words.unit(whom))
         elif line.line.from_kind == From.PERSON:
-            whom = self._say("case.withheld.works_for", None, name=whom)
-        what = self._say(f"case.withheld.subject.{line.line.subject_kind}")
+            whom = self._say("staff.case.withheld.works_for", None, name=whom)
+        what = self._say(f"staff.case.withheld.subject.{line.line.subject_kind}")
         if line.line.subject_kind == "note":
             found = next((note for note in page.notes if note.id == line.line.subject_id), None)
             if found is not None:
-                what = self._say("case.withheld.note", None, name=found.name, when=self._words.moment(found.at))
-        return self._say("case.withheld.line", None, what=what, whom=whom)
+                what = self._say("staff.case.withheld.note", None, name=found.name, when=self._words.moment(found.at))
+        return self._say("staff.case.withheld.line", None, what=what, whom=whom)
 
     def error(self, error: DomainError, field: str = "") -> str:
         """What went wrong with a form."""
-        own = f"case.error.{error.code}_{field}"
-        key = own if own in self._known else f"case.error.{error.code}"
+        own = f"staff.case.error.{error.code}_{field}"
+        key = own if own in self._known else f"staff.case.error.{error.code}"
         return self._say(key if key in self._known else f"error.{error.code}")
 
     def local_day(self, instant: object) -> date:

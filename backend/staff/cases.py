@@ -70,7 +70,7 @@ def setup(shell: Shell, cases: CaseDesk, team: TeamDesk, people: PersonDesk) -> 
     known, show, words, bp, house = shell.known, shell.show, shell.words, shell.bp, shell.house
     case_words = CaseWords(house, words)
     days = ClosedDays(house.municipality)
-    shell.way(LIST, "case.nav", lambda staff: staff.handles_cases)
+    shell.way(LIST, "staff.case.nav", lambda staff: staff.handles_cases)
 
     # --- Lists --------------------------------------------------------------------------
 
@@ -387,7 +387,7 @@ def setup(shell: Shell, cases: CaseDesk, team: TeamDesk, people: PersonDesk) -> 
             failed = Failed("begin", field, case_words.error(error, field), form.values)
             return await beginning(request, staff, concern_id, error.status, failed)
         except Conflict:
-            failed = Failed("begin", "first_name", house.phrases.say("case.begin.taken"), form.values)
+            failed = Failed("begin", "first_name", house.phrases.say("staff.case.begin.taken"), form.values)
             return await beginning(request, staff, concern_id, 409, failed)
         return redirect(f"{CASE}/{opened.case_id}", status=303)
 
@@ -420,7 +420,7 @@ def setup(shell: Shell, cases: CaseDesk, team: TeamDesk, people: PersonDesk) -> 
             field = str(error.extra.get("field", ""))
             sentence = case_words.error(error, field)
             if isinstance(error, Conflict) and name == "record":
-                sentence = house.phrases.say("case.record.stale")
+                sentence = house.phrases.say("staff.case.record.stale")
             answer.response = await record(
                 request, staff, person_id, error.status, Failed(name, field, sentence, form.values)
             )
