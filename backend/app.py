@@ -147,7 +147,7 @@ def _register_features(app: Sanic, house: House) -> None:
     report_views.setup(app, house, concerns, watch)
     journey = Journey(house.settings.content_dir, house.phrases, house.wording)
     returning = Returning(house, booking, concerns)
-    returning_views.setup(app, house, returning, watch)
+    returning_views.setup(app, house, booking, returning, watch)
     journey_views.setup(app, journey)
     learning = Learning(house)
     talks = TalkDesk(house)

@@ -15,7 +15,8 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from backend.booking import notices, repository
-from backend.booking.lifecycle import Deed, after
+from backend.booking.lifecycle import BOOKED, Deed, after
+from backend.booking.notices import Reminder
 from backend.booking.offering import Offering, Place, drop_expired
 from backend.booking.races import contend
 from backend.booking.rules import Slot
@@ -136,6 +137,25 @@ class Changes:
             return True
 
         return await self._db.write(work)
+
+    async def remind(self, booking_id: str, reminder: Reminder | None, *, key: Key | None = None) -> None:
+        """Remind of a talk in this way from now on, or not at all. Raises `NotFound`, `Conflict` and `InvalidField`."""
+
+        def work(session: Session) -> None:
+            now = self._house.clock.now()
+            booking = _locked(session, booking_id)
+            phone = notices.phone_of(self._house, booking)
+            wanted = notices.checked(self._house, reminder, phone) if reminder is not None else None
+            if claim(session, key, booking_id, now) is not None:
+                return
+            if booking.state != BOOKED or booking.end_at <= now:
+                raise Conflict
+            notices.keep_wish(self._house, booking, wanted)
+            session.flush()
+            notices.remind_anew(session, self._house, booking, now)
+            audit.record(session, now, Tag.BOOKING_REMINDER_CHANGED, booking_id)
+
+        await self._db.write(work)
 
     async def _to_another_time(
         self,

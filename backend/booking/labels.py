@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from backend.core.clock import to_local
 from backend.core.content import Phrases
@@ -32,6 +32,16 @@ def when(phrases: Phrases, instant: datetime, now: datetime, reader: Reader | No
     else:
         key = "later"
     return phrases.say(f"booking_labels.{key}", reader, **values)
+
+
+def day_of(phrases: Phrases, day: date, today: date, reader: Reader | None = None) -> str:
+    """``i dag``, ``i morgon``, else ``fredag 27 november``."""
+    near = {0: "common.today", 1: "common.tomorrow"}.get((day - today).days)
+    if near is not None:
+        return phrases.say(near, reader)
+    weekday = _of(phrases, "booking_labels.weekdays", reader, day.weekday())
+    month = _of(phrases, "booking_labels.months", reader, day.month - 1)
+    return phrases.say("booking_labels.day", reader, weekday=weekday, number=day.day, month=month)
 
 
 def clock_time(phrases: Phrases, instant: datetime, reader: Reader | None = None) -> str:

@@ -59,8 +59,8 @@ def reminder_ways(house: House, start: datetime | None = None) -> tuple[str, ...
     return tuple(way for way in terms.reminders if can[way] or house.municipality.example)
 
 
-def checked(house: House, reminder: Reminder) -> Reminder:
-    """The reminder with its number or address in one form.
+def checked(house: House, reminder: Reminder, phone: str | None = None) -> Reminder:
+    """The reminder with its number or address in one form; without a number it goes to ``phone``, which we call.
 
     Raises `InvalidField` for a way that is not open, a number that takes no text messages and an
     address that is none.
@@ -69,13 +69,18 @@ def checked(house: House, reminder: Reminder) -> Reminder:
         raise InvalidField("invalid", "reminder")
     if reminder.by == "sms":
         try:
-            return Reminder("sms", parse_mobile(reminder.to).e164)
+            return Reminder("sms", parse_mobile(reminder.to or phone or "").e164)
         except InvalidField as error:
             raise InvalidField(error.code, "remind_phone") from None
-    address = reminder.to.strip()
+    return Reminder("mail", check_address(reminder.to))
+
+
+def check_address(text: str) -> str:
+    """The one mail address that ``text`` is. Raises `InvalidField`."""
+    address = text.strip()
     if not _ADDRESS.fullmatch(address):
         raise InvalidField("mail_invalid", "remind_mail")
-    return Reminder("mail", address)
+    return address
 
 
 def remind(
@@ -111,6 +116,22 @@ def remind_anew(session: Session, house: House, booking: Booking, now: datetime)
     if reminder is not None:
         reader = Reader(booking.who, booking.band, booking.lang)  # type: ignore[arg-type]
         remind(session, house, booking.id, booking.start_at, reminder, reader, now)
+
+
+def keep_wish(house: House, booking: Booking, reminder: Reminder | None) -> None:
+    """Note in a booking's row how the person wants to be reminded."""
+    if reminder is None or booking.data_key is None:
+        booking.reminder = None
+        return
+    text = msgspec.json.encode(reminder).decode()
+    booking.reminder = house.vault.seal(booking.data_key, f"booking.reminder:{booking.id}", text)
+
+
+def phone_of(house: House, booking: Booking) -> str | None:
+    """The number that we call, or None."""
+    if booking.phone is None or booking.data_key is None:
+        return None
+    return house.vault.open(booking.data_key, f"booking.phone:{booking.id}", booking.phone)
 
 
 def reminder_of(house: House, booking: Booking) -> Reminder | None:

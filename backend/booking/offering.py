@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 
 from sqlalchemy.orm import Session
@@ -22,6 +22,7 @@ from backend.core.house import House
 
 _STRIDE = 7
 """Days that are searched at once for the first free time."""
+_DAYS_TO_ASK_FOR = 6
 _GIVEN_UP = (("therapist",), ("therapist", "gender"), ("therapist", "gender", "language"))
 """What is given up of a wish, least first, until there is a time."""
 
@@ -72,6 +73,17 @@ class Asked:
     wish: Wish = ANYBODY
     acute: bool = False
     holder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Askable:
+    """Languages beside Swedish, whether there is a choice of woman or man, whether times are kept for who cannot wait,
+    and the nearest open days."""
+
+    languages: tuple[str, ...]
+    genders: bool
+    acute: bool
+    days: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +142,21 @@ class Offering:
         """
         asked = Asked(channel, wish or ANYBODY, acute, holder)
         return await self._house.db.read(lambda session: self.look(session, asked, wanted, skip, limit))
+
+    async def askable(self) -> Askable:
+        """What can be wished of a person and a day here, as things are now."""
+        today = to_local(self._house.clock.now()).date()
+
+        def work(session: Session) -> Askable:
+            people = [each for each in self.schedule(session, today, today).people if not each.personal]
+            spoken = {language for person in people for language in person.languages} - {"sv"}
+            genders = {person.gender for person in people} - {None}
+            acute = any(person.hours.acute for person in people)
+            return Askable(tuple(sorted(spoken)), len(genders) > 1, acute)
+
+        found = await self._house.db.read(work)
+        soon = rules.promised_days(today, _DAYS_TO_ASK_FOR, self._closed)
+        return replace(found, days=tuple(soon))
 
     def look(
         self, session: Session, asked: Asked, wanted: Wanted | None = None, skip: int = 0, limit: int | None = None

@@ -42,6 +42,7 @@ _OF_HOLDER = _OWNED.where(
     _booking.c.holder == sa.bindparam("holder"), ACTIVE, _booking.c.state == sa.bindparam("state")
 )
 _BY_ID = _OWNED.where(_booking.c.id == sa.bindparam("id"))
+_BY_RECEIPT = _OWNED.where(_booking.c.receipt == sa.bindparam("receipt"))
 _COLLEAGUE = (
     sa.select(
         StaffMember.id,
@@ -249,6 +250,11 @@ def row(session: Session, booking_id: str) -> Booking | None:
 def by_id(session: Session, booking_id: str, *, lock: bool = False) -> Owned | None:
     """One booking, for whoever has proven by code or session that it is theirs."""
     return _owned(session, _BY_ID.with_for_update() if lock else _BY_ID, id=booking_id)
+
+
+def by_receipt(session: Session, receipt: str) -> Owned | None:
+    """The booking that was made under a receipt, in whatever state it is now."""
+    return _owned(session, _BY_RECEIPT, receipt=receipt)
 
 
 def colleague(session: Session, staff_id: str) -> Colleague:

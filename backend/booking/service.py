@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from backend.alerts import service as alerts
 from backend.alerts.service import AlertDesk
 from backend.booking import notices, repository, rules
-from backend.booking.changes import Changes
+from backend.booking.changes import Changed, Changes
 from backend.booking.lifecycle import BOOKED, CANCELLED, HELD
 from backend.booking.notices import Reminder
 from backend.booking.offering import Asked, Offer, Offering, drop_expired
@@ -33,10 +33,13 @@ from backend.core import audit, codes
 from backend.core.audit import Tag
 from backend.core.errors import AlreadyBooked, HoldExpired, InvalidField, NotFound
 from backend.core.house import House
+from backend.core.idempotency import Key, claim, recall
 from backend.core.people import StaffMember
-from backend.core.phone import parse_phone
+from backend.core.phone import hidden, parse_phone
 from backend.core.reader import Reader
 from backend.core.vault import new_id
+
+__all__ = ["BookingDesk", "BookingFile", "BookingView", "Changed", "Confirmed", "Details", "Held", "StaffBooking"]
 
 _BATCH = 500
 
@@ -79,7 +82,7 @@ class Details:
 class Confirmed:
     """A booked talk. ``words`` is the return code until the person has said that it is saved.
 
-    ``meeting_url`` is the therapist's room, for a video talk only.
+    ``meeting_url`` is the therapist's room, for a video talk only. ``active`` is False for one that was cancelled since.
     """
 
     booking_id: str
@@ -90,19 +93,28 @@ class Confirmed:
     receipt: str
     words: str | None
     meeting_url: str | None = None
+    active: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class BookingView:
-    """What a return code shows: nothing that the person has told us."""
+    """What a return code shows: the talk, and of what the person has told us only which number we call, half hidden.
+
+    ``meeting_url`` is there while a video talk stands, ``calls`` while a phone talk does.
+    """
 
     booking_id: str
     start: datetime
     end: datetime
     channel: str | None
     therapist: str
+    therapist_id: str
     state: str
+    reader: Reader = field(default_factory=Reader)
     meeting_url: str | None = None
+    calls: str | None = None
+    reminder: Reminder | None = None
+    interpreter: str | None = None
 
     @property
     def active(self) -> bool:
@@ -139,6 +151,7 @@ class BookingFile:
     safe: Safe
     note: str | None
     interpreter: str | None
+    call_me: str | None = None
 
 
 class BookingDesk:
@@ -157,6 +170,7 @@ class BookingDesk:
         self.schedules = ScheduleDesk(house, self._offering)
         self.changes = Changes(house)
         self.cancel = self.changes.cancel
+        self.askable = self._offering.askable
         self._alerts = AlertDesk(house)
 
     @property
@@ -238,17 +252,24 @@ class BookingDesk:
         return await contend(self._db, work)
 
     async def confirm(
-        self, holder: str, details: Details, *, receipt: str | None = None, slot: str | None = None
+        self,
+        holder: str,
+        details: Details,
+        *,
+        receipt: str | None = None,
+        slot: str | None = None,
+        key: Key | None = None,
     ) -> Confirmed:
         """Book the time that ``holder`` holds, with a return code, in one transaction.
 
-        A second confirmation by the same holder gives the same booking back. A hold
-        whose minutes have passed is still good while nobody else has wanted the time.
-        ``slot``, if given, is the time that the person was shown; holding another one
-        by now (a second window) counts as expired. Raises `HoldExpired`; `InvalidField`
-        for the slot, the phone number, the channel or a phone talk that is not safe.
+        A second confirmation by the same holder gives the same booking back; with a ``key`` it
+        must be the same confirmation, or `KeyReused` is raised. A hold whose minutes have
+        passed is still good while nobody else has wanted the time. ``slot``, if given, is the
+        time that the person was shown; holding another one by now (a second window) counts as
+        expired. Raises `HoldExpired`; `InvalidField` for the slot, the phone number, the
+        channel, the reminder or a phone talk that is not safe.
         """
-        existing = await self.booked(holder)
+        existing = await self._db.read(lambda session: self._before(session, holder, key))
         if existing is not None:
             return existing
         details = self._checked(details)
@@ -259,6 +280,8 @@ class BookingDesk:
         def work(session: Session) -> Confirmed:
             now = self._house.clock.now()
             booking = repository.active_of(session, holder)
+            if (earlier := self._again(session, claim(session, key, receipt, now))) is not None:
+                return earlier
             if booking is None:
                 raise HoldExpired
             if booking.state == BOOKED:
@@ -351,18 +374,25 @@ class BookingDesk:
         """A booking for whoever has its code; raises `NotFound`."""
 
         def work(session: Session) -> BookingView:
-            booking = repository.by_id(session, booking_id)
+            booking = session.get(Booking, booking_id)
             if booking is None:
                 raise NotFound
             therapist = repository.colleague(session, booking.therapist_id)
+            stands = booking.state == BOOKED
+            phone = self._open(booking, "phone") if stands else None
             return BookingView(
                 booking.id,
                 booking.start_at,
                 booking.end_at,
                 booking.channel,
                 therapist.first_name,
+                therapist.id,
                 booking.state,
-                _room(therapist, booking.channel) if booking.state == BOOKED else None,
+                _reader(booking),
+                _room(therapist, booking.channel) if stands else None,
+                hidden(phone) if phone is not None else None,
+                notices.reminder_of(self._house, booking),
+                booking.interpreter,
             )
 
         return await self._db.read(work)
@@ -476,6 +506,7 @@ class BookingDesk:
                 msgspec.json.decode(safe, type=Safe) if safe else Safe(),
                 self._open(booking, "note"),
                 booking.interpreter,
+                self._open(booking, "call_me"),
             )
 
         return await self._db.write(work)
@@ -501,6 +532,19 @@ class BookingDesk:
         repository.occupy(session, booking.id, place.therapist, place.cells)
         return repository.colleague(session, place.therapist), place.end
 
+    def _before(self, session: Session, holder: str, key: Key | None) -> Confirmed | None:
+        """What was confirmed already. Raises `HoldExpired` when there is nothing to confirm: a code costs time to make."""
+        earlier = self._again(session, recall(session, key))
+        booked = repository.booked_by(session, holder) if earlier is None else None
+        if earlier is None and booked is None and repository.held_by(session, holder) is None:
+            raise HoldExpired
+        return self._confirmed(session, booked) if booked is not None else earlier
+
+    def _again(self, session: Session, receipt: str | None) -> Confirmed | None:
+        """The booking that was made under ``receipt``, whatever has become of it."""
+        booking = repository.by_receipt(session, receipt) if receipt is not None else None
+        return self._confirmed(session, booking) if booking is not None else None
+
     def _let_go(self, session: Session, mine: repository.Owned, now: datetime) -> None:
         if mine.state == BOOKED:
             repository.change(session, mine.id, holder=None)
@@ -519,7 +563,7 @@ class BookingDesk:
             if getattr(details.safe, name, None) not in (None, *allowed):
                 raise InvalidField("invalid", name)
         if details.reminder is not None:
-            details = replace(details, reminder=notices.checked(self._house, details.reminder))
+            details = replace(details, reminder=notices.checked(self._house, details.reminder, details.phone))
         if details.channel != "phone":
             kept = Safe(sms_ok=details.safe.sms_ok, mail_ok=details.safe.mail_ok)
             return replace(details, phone=None, safe=kept)
@@ -591,7 +635,8 @@ class BookingDesk:
             therapist.first_name,
             booking.receipt,
             codes.unsaved_words(session, self._house.vault, booking.receipt),
-            _room(therapist, booking.channel),
+            _room(therapist, booking.channel) if booking.state == BOOKED else None,
+            active=booking.state == BOOKED,
         )
 
 

@@ -32,6 +32,7 @@ class Tag(StrEnum):
     BOOKING_CANCELLED = "booking:booking:cancelled"
     BOOKING_MOVED = "booking:booking:moved"
     BOOKING_REBOOKED = "booking:booking:rebooked"
+    BOOKING_REMINDER_CHANGED = "booking:reminder:changed"
     BOOKING_REASSIGNED = "staff:booking:reassigned"
     BOOKING_MISSED = "staff:booking:missed"
     BOOKING_DONE = "staff:booking:done"

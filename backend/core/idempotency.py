@@ -75,14 +75,23 @@ def claim(session: Session, key: Key | None, outcome: str, at: datetime) -> str 
     )
     if taken.first() is not None:
         return None
-    digest, earlier = session.execute(
+    return recall(session, key)
+
+
+def recall(session: Session, key: Key | None) -> str | None:
+    """What came of an earlier request with this key, or None. Raises `KeyReused` when that had another body."""
+    if key is None:
+        return None
+    row = session.execute(
         sa.select(IdempotencyKey.digest, IdempotencyKey.outcome).where(
             IdempotencyKey.scope == key.scope, IdempotencyKey.key == key.key
         )
-    ).one()
-    if not hmac.compare_digest(digest, key.digest):
+    ).one_or_none()
+    if row is None:
+        return None
+    if not hmac.compare_digest(row.digest, key.digest):
         raise KeyReused
-    return str(earlier)
+    return str(row.outcome)
 
 
 def forget(session: Session, now: datetime) -> None:

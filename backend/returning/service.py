@@ -10,25 +10,47 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from backend.booking.labels import when
-from backend.booking.service import BookingDesk
+from backend.booking.lifecycle import Deed, after
+from backend.booking.notices import Reminder
+from backend.booking.service import BookingDesk, BookingView, Changed
 from backend.concerns.service import Answer, ConcernDesk
 from backend.core import audit, codes
 from backend.core.codes import NewCode
-from backend.core.errors import CodeReadAloud, NotFound, WrongCode
+from backend.core.errors import CodeReadAloud, Conflict, NotFound, WrongCode
 from backend.core.house import House
+from backend.core.idempotency import Key, key_for
 from backend.core.reader import Reader
+from backend.returning.tickets import Ticket, TicketOffice
 
 
 @dataclass(frozen=True, slots=True)
 class BookingSeen:
-    """All that a code reveals of a booking: time, channel, first name, whether it stands, and a video talk's room."""
+    """All that a code reveals of a booking, and what its holder can do with it now.
 
-    booking_id: str
-    start: datetime
-    channel: str
-    therapist: str
-    active: bool
-    room: str | None
+    ``ticket`` opens the pages that follow; ``used_before`` is when the code was last used
+    before this visit, so that somebody who finds a stranger's visit there can tell.
+    """
+
+    booking: BookingView
+    ticket: str
+    used_before: datetime | None
+    can_move: bool
+    can_rebook: bool
+
+    @property
+    def booking_id(self) -> str:
+        """Which booking it is."""
+        return self.booking.booking_id
+
+    @property
+    def active(self) -> bool:
+        """Whether the talk is on."""
+        return self.booking.active
+
+    @property
+    def room(self) -> str | None:
+        """The room of a video talk that stands."""
+        return self.booking.meeting_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +72,16 @@ class OwnCode:
 
 
 class Returning:
-    """Opens codes, and cancels the booking that one opens."""
+    """Opens codes, and does with the booking behind one what its holder wants.
+
+    ``once`` is a form's own key: what has been done with it is not done twice (`backend.core.idempotency`).
+    """
 
     def __init__(self, house: House, booking: BookingDesk, concerns: ConcernDesk) -> None:
         self._house = house
         self._booking = booking
         self._concerns = concerns
+        self._tickets = TicketOffice(house.settings.code_pepper)
         self._valid = timedelta(hours=house.municipality.retention.code_hours)
 
     async def open(self, text: str, source: str) -> BookingSeen | ConcernSeen:
@@ -64,11 +90,11 @@ class Returning:
         self._house.brake.check(source)
         for words in self._house.codes.find(text):
             digest = await self._house.codes.digest(words)
-            row = await self._house.db.write(partial(self._use, digest=digest))
-            if row is not None and row.read_aloud:
+            used = await self._house.db.write(partial(self._use, digest=digest))
+            if used is not None and used[0].read_aloud:
                 raise CodeReadAloud
-            if row is not None:
-                return await self._behind(row)
+            if used is not None:
+                return await self._behind(*used)
         self._house.brake.missed(source)
         raise WrongCode
 
@@ -84,23 +110,51 @@ class Returning:
         self._house.brake.missed(source)
         raise WrongCode
 
-    async def cancel(self, text: str, source: str) -> bool:
-        """Cancel the booking that the six words open; False if it was cancelled before. Raises as `open`."""
-        found = await self.open(text, source)
-        if not isinstance(found, BookingSeen):
+    async def again(self, ticket: str) -> BookingSeen:
+        """The booking behind a ticket, as it is now. Raises `WrongCode` once the code is gone or the ticket old."""
+        read = self._tickets.read(ticket, self._house.clock.now())
+        if read is None:
             raise WrongCode
-        return await self._booking.cancel(found.booking_id)
+        row = await self._house.db.read(lambda session: session.get(codes.ReturnCode, read.receipt))
+        if row is None or _mark(row.digest) != read.mark or row.kind != "booking":
+            raise WrongCode
+        seen = await self._behind(row, read.used_before)
+        assert isinstance(seen, BookingSeen)
+        return seen
+
+    async def cancel(self, ticket: str, once: str | None = None) -> bool:
+        """Cancel the talk behind a ticket; False if it was cancelled before or is over. Raises as `again`."""
+        seen = await self.again(ticket)
+        return await self._booking.changes.cancel(seen.booking_id, key=self._key(seen, once, "cancel", ""))
+
+    async def move(self, ticket: str, slot: str, once: str | None = None) -> Changed:
+        """Give the talk behind a ticket another time, or a new one if it was cancelled or missed.
+
+        Raises as `again` and as `Changes.move`.
+        """
+        seen = await self.again(ticket)
+        key = self._key(seen, once, "move", slot)
+        try:
+            return await self._booking.changes.move(seen.booking_id, slot, key=key)
+        except Conflict:
+            return await self._booking.changes.rebook(seen.booking_id, slot, key=key)
+
+    async def remind(self, ticket: str, reminder: Reminder | None, once: str | None = None) -> None:
+        """Change whether and how the person is reminded. Raises as `again`, and `InvalidField`."""
+        seen = await self.again(ticket)
+        key = self._key(seen, once, "remind", repr(reminder))
+        await self._booking.changes.remind(seen.booking_id, reminder, key=key)
 
     def describe(self, found: BookingSeen | ConcernSeen, reader: Reader) -> str:
         """One sentence about it, for chat and page."""
         phrases, now = self._house.phrases, self._house.clock.now()
         if isinstance(found, BookingSeen):
             return phrases.say(
-                "code.booking_found" if found.active else "code.already_cancelled",
+                f"my_time.state.{self.state(found)}",
                 reader,
-                label=when(phrases, found.start, now, reader),
-                channel=phrases.say(f"summary.channel.{found.channel}", reader).lower(),
-                therapist=found.therapist,
+                label=when(phrases, found.booking.start, now, reader),
+                channel=phrases.say(f"summary.channel.{found.booking.channel}", reader).lower(),
+                therapist=found.booking.therapist,
             )
         state = "answered" if found.answers else found.state
         return phrases.say(
@@ -109,6 +163,10 @@ class Returning:
             label=when(phrases, found.received_at, now, reader),
             status=phrases.say(f"code.concern_status.{state}", reader),
         )
+
+    def state(self, found: BookingSeen) -> str:
+        """The booking's state as its holder sees it: ``over`` is a talk that was on and has ended."""
+        return "over" if found.active and not found.can_move else found.booking.state
 
     def answers(self, found: BookingSeen | ConcernSeen, reader: Reader) -> list[tuple[str, str]]:
         """The answers to a concern, oldest first: a line about who and when, and the words as they were written."""
@@ -145,29 +203,38 @@ class Returning:
         audit.record(session, now, audit.Tag.CODE_CHANGED, row.subject)
         return OwnCode(words, receipt)
 
-    def _use(self, session: Session, digest: bytes) -> codes.ReturnCode | None:
+    def _use(self, session: Session, digest: bytes) -> tuple[codes.ReturnCode, datetime | None] | None:
         now = self._house.clock.now()
         row = codes.lookup(session, digest, now - self._valid)
         if row is None:
             audit.record(session, now, audit.Tag.CODE_MISSED, "")
             return None
+        used_before = row.used_at
         session.execute(sa.update(codes.ReturnCode).where(codes.ReturnCode.id == row.id).values(used_at=now))
         audit.record(session, now, audit.Tag.CODE_USED, row.subject)
-        return row
+        return row, used_before
 
-    async def _behind(self, row: codes.ReturnCode) -> BookingSeen | ConcernSeen:
+    def _key(self, seen: BookingSeen, once: str | None, deed: str, wish: str) -> Key | None:
+        body = {"deed": deed, "wish": wish}
+        return key_for(self._house.settings.code_pepper, f"code:{seen.booking_id}", once, body)
+
+    async def _behind(self, row: codes.ReturnCode, used_before: datetime | None) -> BookingSeen | ConcernSeen:
+        now = self._house.clock.now()
         try:
             if row.kind == "booking":
                 booking = await self._booking.find(row.subject)
                 return BookingSeen(
-                    row.subject,
-                    booking.start,
-                    booking.channel or "chat",
-                    booking.therapist,
-                    booking.active,
-                    booking.meeting_url if booking.active else None,
+                    booking,
+                    self._tickets.write(Ticket(row.id, _mark(row.digest), now, used_before)),
+                    used_before,
+                    can_move=after(booking.state, Deed.MOVE) is not None and booking.end > now,
+                    can_rebook=after(booking.state, Deed.REBOOK) is not None,
                 )
             concern = await self._concerns.status(row.subject)
             return ConcernSeen(concern.received_at, concern.state, concern.unit, concern.answers)
         except NotFound:  # purged since; a code of something that is gone is a wrong code
             raise WrongCode from None
+
+
+def _mark(digest: bytes) -> str:
+    return digest[:6].hex()

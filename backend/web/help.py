@@ -52,12 +52,13 @@ def numbers(house: House) -> dict[str, Any]:
     return {
         "emergency": [asdict(line) for line in emergency],
         "groups": groups,
-        "local": [_local(contact) for contact in house.municipality.contacts],
+        "local": [local(contact) for contact in house.municipality.contacts],
         "socialjour": house.municipality.socialjour,
     }
 
 
-def _local(contact: Contact) -> dict[str, Any]:
+def local(contact: Contact) -> dict[str, Any]:
+    """One of the municipality's own numbers, as the template of a number takes it."""
     return {
         "name": contact.name,
         "number": contact.number_display,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,17 @@ def setup(app: Sanic, house: House) -> None:
     environment.trim_blocks = environment.lstrip_blocks = True
     environment.globals.update(
         t=house.phrases.say,
+        once=once,
         phrases=house.phrases,
         municipality=house.municipality,
         exit_url=house.municipality.exit_url,
         Reader=Reader,
     )
+
+
+def once() -> str:
+    """A key for one form on one page: sent twice, it is one request (`backend.core.idempotency`)."""
+    return secrets.token_urlsafe(12)
 
 
 async def page(request: Request, template: str, *, status: int = 200, **context: Any) -> HTTPResponse:

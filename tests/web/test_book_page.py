@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from backend.app import build_house
 from backend.booking.lifecycle import BOOKED, HELD
+from backend.booking.safe import Safe
 from backend.booking.service import BookingDesk
 from backend.booking.tables import Booking
 from backend.config import Settings
@@ -20,6 +21,7 @@ from backend.core import migrate
 from backend.core.codes import ReturnCode
 from backend.core.db import Database
 from backend.core.house import House
+from backend.core.outbox import OutboxMessage
 from tests.conftest import ManualClock, make_settings
 from tests.therapists import add_staff, add_therapist, count
 from tests.web.serving import Served, serve
@@ -71,6 +73,8 @@ def fields_of(page: str) -> dict[str, str]:
         found[attributes["name"]] = attributes.get("value", "")
     for name, value in re.findall(r'<textarea[^>]*name="(\w+)"[^>]*>\n?(.*?)</textarea>', form[1], re.DOTALL):
         found[name] = html.unescape(value)
+    for name, options in re.findall(r'<select[^>]*name="(\w+)"[^>]*>(.*?)</select>', form[1], re.DOTALL):
+        found[name] = next(iter(re.findall(r'value="([^"]*)" selected', options)), "")
     return found
 
 
@@ -97,8 +101,8 @@ def words_of(page: str) -> list[str]:
     return re.findall(r"<li>(\w+)</li>", page.split("code-words")[1].split("</ol>")[0])
 
 
-def test_a_child_books_a_chat_in_four_steps(served: Served, house: House) -> None:
-    """Times, how to talk, six words, 'jag har sparat den'; nothing else is asked for, and no cookie is set."""
+def test_a_child_books_a_chat_in_five_steps(served: Served, house: House) -> None:
+    """Times, how to talk, reading it through, six words, 'jag har sparat den'; nothing else is asked for, and no cookie is set."""
     times = served.client.get("/boka")
     assert 200 == times.status_code
     assert ["i dag kl. 9.40", "i dag kl. 10.20", "i dag kl. 11.00", "i morgon kl. 9.00"] == re.findall(
@@ -106,8 +110,13 @@ def test_a_child_books_a_chat_in_four_steps(served: Served, house: House) -> Non
     )[:4]
     details = send(served, fields_of(times.text) | {"slot": slots_of(times.text)[0], "step": "hold"})
     assert "i dag kl. 9.40 med Anna" in text_of(details.text)
-    done = send(served, fields_of(details.text) | {"channel": "chat", "step": "confirm"})
+    answers = {"channel": "chat", "who": "child_10_12", "step": "details"}
+    summary = send(served, fields_of(details.text) | answers)
+    assert "Tiden är inte bokad än" in text_of(summary.text)
+    assert 0 == count(house, Booking, Booking.state == BOOKED)
+    done = send(served, fields_of(summary.text) | {"step": "confirm"})
     assert 200 == done.status_code
+    assert "Vi skickar inget till dig." in text_of(done.text)
     words = words_of(done.text)
     assert 6 == len(words)
     digest = house.db.read_now(lambda s: s.scalars(sa.select(ReturnCode.digest)).one())
@@ -115,7 +124,7 @@ def test_a_child_books_a_chat_in_four_steps(served: Served, house: House) -> Non
     saved = send(served, fields_of(done.text) | {"step": "saved"})
     assert words[0] not in text_of(saved.text).split()
     assert 1 == count(house, Booking, Booking.state == BOOKED)
-    for answer in (times, details, done, saved):
+    for answer in (times, details, summary, done, saved):
         assert "set-cookie" not in answer.headers
         assert "/boka" == answer.request.url.raw_path.decode()
         assert "no-store" == answer.headers["cache-control"]
@@ -123,25 +132,94 @@ def test_a_child_books_a_chat_in_four_steps(served: Served, house: House) -> Non
         assert re.search(r"<title>Exempelby kommun</title>", answer.text)
 
 
-def test_a_call_is_booked_with_how_to_call_safely(served: Served, house: House) -> None:
-    """The questions about calling are there for whoever wants a call, and reach the therapist word for word."""
-    page = chosen(served).text
-    for name in ("phone", "call_ok", "if_other_answers", "leave_message"):
-        assert f'name="{name}"' in page
-    answers = {
-        "channel": "phone", "phone": "070-174 06 05", "call_ok": "unsure", "if_other_answers": "Säg fel nummer",
-        "leave_message": "no", "note": NOTE, "who": "child_10_12", "step": "confirm",
+QUESTION = re.compile(r'name="question" value="(\w+)"')
+
+
+def answered(served: Served, page: str, answers: dict[str, str]) -> tuple[list[str], httpx.Response]:
+    """Go through the questions one by one, passing over those without an answer; which were asked, and the page after."""
+    asked: list[str] = []
+    answer = None
+    while (question := QUESTION.search(page)) is not None:
+        asked.append(question[1])
+        said = answers.get(question[1])
+        fields = fields_of(page) | ({question[1]: said, "step": "answer"} if said is not None else {"step": "skip"})
+        answer = send(served, fields)
+        page = answer.text
+        assert len(asked) < 15
+    assert answer is not None
+    return asked, answer
+
+
+def test_a_call_is_asked_about_one_question_at_a_time(served: Served, house: House) -> None:
+    """Number, whether it is safe, who else may answer, what to say then; all of it reaches the therapist word for word."""
+    details = {"channel": "phone", "note": NOTE, "who": "child_10_12", "call_me": "Räven", "step": "details"}
+    first = send(served, fields_of(chosen(served).text) | details)
+    said = {
+        "phone": "070-174 06 05", "call_ok": "unsure", "others_answer": "yes", "if_other_answers": "Säg fel nummer",
+        "leave_message": "no", "not_told": "pappa",
     }  # fmt: skip
-    done = send(served, fields_of(page) | answers)
+    asked, summary = answered(served, first.text, said)
+    assert ["phone", "call_ok", "others_answer", "if_other_answers", "leave_message", "if_missed", "not_told"] == asked
+    assert "070-••• •• 05" in text_of(summary.text)
+    assert "Säg fel nummer" in text_of(summary.text)
+    assert 0 == count(house, Booking, Booking.state == BOOKED)
+    done = send(served, fields_of(summary.text) | {"step": "confirm"})
     assert "Anna ringer dig" in text_of(done.text)
     assert "070" not in done.text
     row = house.db.read_now(lambda s: s.scalars(sa.select(Booking)).one())
     opened = _opened(house, row.id)
-    assert ("+46701740605", NOTE) == (opened.phone, opened.note)
-    assert ("unsure", "Säg fel nummer", "no") == (
-        opened.safe.call_ok, opened.safe.if_other_answers, opened.safe.leave_message,
-    )  # fmt: skip
+    assert ("+46701740605", NOTE, "Räven") == (opened.phone, opened.note, opened.call_me)
+    safe = Safe(
+        call_ok="unsure", others_answer="yes", if_other_answers="Säg fel nummer", leave_message="no", not_told="pappa"
+    )
+    assert safe == opened.safe
     assert ("child", "10-12") == (opened.reader.who, opened.reader.band)
+
+
+def test_a_teenager_may_ask_for_a_reminder(served: Served, house: House, clock: ManualClock) -> None:
+    """No is chosen from the start; a number is asked for only by who says yes twice; a chat asks nothing else."""
+    clock.forward(hours=-1)
+    first = send(
+        served, fields_of(chosen(served, 2).text) | {"channel": "chat", "who": "child_13_17", "step": "details"}
+    )
+    assert "no" == fields_of(first.text)["reminder"]
+    said = {"reminder": "sms", "sms_ok": "yes", "remind_phone": "070-174 06 35"}
+    asked, summary = answered(served, first.text, said)
+    assert ["reminder", "sms_ok", "remind_phone"] == asked
+    done = send(served, fields_of(summary.text) | {"step": "confirm"})
+    assert "Du får en påminnelse" in text_of(done.text)
+    channels = house.db.read_now(lambda s: sorted(s.scalars(sa.select(OutboxMessage.channel))))
+    assert ["mail", "sms"] == channels
+
+
+def test_who_says_that_a_text_message_is_not_safe_gets_none(served: Served, house: House, clock: ManualClock) -> None:
+    """The wish is taken back without a word of blame, and the talk is booked."""
+    clock.forward(hours=-1)
+    first = send(served, fields_of(chosen(served, 2).text) | {"channel": "chat", "step": "details"})
+    asked, summary = answered(served, first.text, {"reminder": "sms", "sms_ok": "no"})
+    assert ["reminder", "sms_ok"] == asked
+    assert 200 == send(served, fields_of(summary.text) | {"step": "confirm"}).status_code
+    assert ["mail"] == house.db.read_now(lambda s: list(s.scalars(sa.select(OutboxMessage.channel))))
+
+
+def test_who_says_that_calling_is_not_safe_is_not_called(served: Served, house: House) -> None:
+    """The other ways are shown again, and the number is not carried along any more."""
+    first = send(served, fields_of(chosen(served).text) | {"channel": "phone", "note": NOTE, "step": "details"})
+    _, answer = answered(served, first.text, {"phone": "070-174 06 05", "call_ok": "no"})
+    assert 422 == answer.status_code
+    assert "Då ringer vi inte" in text_of(answer.text)
+    assert "174 06 05" not in answer.text
+    assert NOTE == fields_of(answer.text)["note"]
+
+
+def test_a_changed_answer_keeps_the_others(served: Served, house: House) -> None:
+    """'Ändra' at the end leads through the questions again, filled in."""
+    first = send(served, fields_of(chosen(served).text) | {"channel": "phone", "step": "details"})
+    _, summary = answered(served, first.text, {"phone": "070-174 06 05", "call_ok": "yes", "others_answer": "no"})
+    again = send(served, fields_of(summary.text) | {"step": "edit"})
+    second = send(served, fields_of(again.text) | {"step": "details"})
+    assert "others_answer" not in QUESTION.findall(second.text)
+    assert ["leave_message"] == QUESTION.findall(second.text)
 
 
 def _opened(house: House, booking_id: str) -> object:
@@ -157,17 +235,19 @@ def test_a_video_talk_comes_with_its_link(served: Served) -> None:
 
 def test_what_is_wrong_is_said_by_the_field_and_nothing_written_is_lost(served: Served, house: House) -> None:
     """A bad number: a summary on top that leads to the field, the sentence tied to it, every answer kept, the time kept."""
-    answers = {"channel": "phone", "phone": "30 februari", "call_ok": "yes", "note": NOTE, "who": "child_13_17"}
-    answer = send(served, fields_of(chosen(served).text) | answers | {"step": "confirm"})
+    details = {"channel": "phone", "note": NOTE, "who": "child_13_17", "step": "details"}
+    first = send(served, fields_of(chosen(served).text) | details)
+    answer = send(served, fields_of(first.text) | {"phone": "30 februari", "step": "answer"})
     assert 422 == answer.status_code
     assert '<a href="#phone">' in answer.text
     field = re.search(r'<input id="phone"[^>]*>', answer.text)
     assert field
-    assert 'aria-describedby="phone-error"' in field[0]
+    assert "phone-error" in field[0]
     assert 'aria-invalid="true"' in field[0]
-    assert answers.items() <= fields_of(answer.text).items()
-    again = send(served, fields_of(answer.text) | {"phone": "0701740605", "step": "confirm"})
-    assert 200 == again.status_code
+    kept = fields_of(answer.text)
+    assert {"channel": "phone", "note": NOTE, "who": "child_13_17", "phone": "30 februari"}.items() <= kept.items()
+    _, summary = answered(served, answer.text, {"phone": "0701740605"})
+    assert 200 == send(served, fields_of(summary.text) | {"step": "confirm"}).status_code
     assert 1 == count(house, Booking, Booking.state == BOOKED)
 
 
@@ -176,21 +256,64 @@ MISTAKES = [
     ({"channel": "fax"}, "channel"),
     ({"channel": "phone", "phone": ""}, "phone"),
     ({"channel": "phone", "phone": "112"}, "phone"),
-    ({"channel": "phone", "phone": "0701740605", "call_ok": "no"}, "call_ok"),
+    ({"channel": "phone", "phone": "7" * 40}, "phone"),
+    ({"channel": "phone", "phone": "0701740605", "call_ok": "no"}, "channel"),
     ({"channel": "chat", "note": "a" * 20_000}, "note"),
     ({"channel": "chat", "note": "😀" * 10_000}, "note"),
+    ({"channel": "chat", "call_me": "c" * 61}, "call_me"),
     ({"channel": "phone", "phone": "0701740605", "if_other_answers": "b" * 301}, "if_other_answers"),
+    ({"channel": "phone", "phone": "0701740605", "not_told": "b" * 301}, "not_told"),
 ]
 
 
-def test_each_mistake_has_its_place(served: Served) -> None:
-    """Never a bare 'something went wrong': the summary leads to the field that it is about."""
+def test_each_mistake_has_its_place(served: Served, house: House) -> None:
+    """Never a bare 'something went wrong': each leads to the field that it is about, at whatever step it is found."""
     page = fields_of(chosen(served).text)
     for answers, field in MISTAKES:
-        answer = send(served, page | answers | {"step": "confirm"})
-        assert 422 == answer.status_code, answers
-        assert f'<a href="#{field}">' in answer.text
-        assert f'id="{field}"' in answer.text
+        for step in ("details", "confirm"):
+            answer = send(served, page | answers | {"step": step})
+            assert f'id="{field}"' in answer.text, (answers, step)
+            if answers.get(field) or step == "confirm":
+                assert answer.status_code in (200, 422)
+    assert 0 == count(house, Booking, Booking.state == BOOKED)
+
+
+def test_the_same_form_with_other_answers_is_told_and_changes_nothing(served: Served, house: House) -> None:
+    """Two windows of one form: the first books, the second hears how it stands and books nothing."""
+    page = fields_of(chosen(served).text)
+    first = send(served, page | {"channel": "chat", "step": "confirm"})
+    other = send(served, page | {"channel": "video", "step": "confirm"})
+    assert (200, 422) == (first.status_code, other.status_code)
+    assert "redan bokad" in text_of(other.text)
+    assert words_of(first.text) == words_of(other.text)
+    assert ["chat"] == house.db.read_now(lambda s: list(s.scalars(sa.select(Booking.channel))))
+
+
+def test_wishes_are_honoured_and_carried(served: Served, house: House) -> None:
+    """A day and a part of it; when there is no such time the nearest are shown with a word about it."""
+    add_therapist(house, "bo", [("12:30", "16:30")])
+    first = fields_of(served.client.get("/boka").text)
+    late = send(served, first | {"wish_hours": "late", "wish_day": "2026-11-26", "step": "wish"})
+    assert {"i morgon kl. 15.10", "i morgon kl. 15.50"} == set(re.findall(r"<span>(i morgon[^<]+)</span>", late.text))
+    assert ("late", "2026-11-26") == (fields_of(late.text)["wish_hours"], fields_of(late.text)["wish_day"])
+    sunday = send(served, first | {"wish_day": "2026-11-29", "wish_hours": "late", "step": "wish"})
+    assert "precis så" in text_of(sunday.text)
+    assert slots_of(sunday.text)
+    for nonsense in ("30 februari", "2026-02-30", "0001-01-01", "9999-12-31", "2026-11-25T10:00", "💥"):
+        answer = send(
+            served, first | {"wish_day": nonsense, "wish_hours": nonsense, "wish_person": nonsense, "step": "wish"}
+        )
+        assert 200 == answer.status_code
+        assert slots_of(answer.text)
+
+
+def test_the_pages_are_there_in_english(served: Served) -> None:
+    """From the first page to the code."""
+    page = served.client.get("/boka?lang=en").text
+    assert "Book a time" in text_of(page)
+    details = send(served, fields_of(page) | {"slot": slots_of(page)[0], "step": "hold"})
+    done = send(served, fields_of(details.text) | {"channel": "chat", "step": "confirm"})
+    assert "Your time is booked" in text_of(done.text)
 
 
 def test_a_lost_time_is_told_with_others_to_choose_and_answers_follow(
