@@ -470,7 +470,7 @@ class ChatDesk:
             return [Say("text", "booking_manage", phrases.say(f"error.{error.code}", chat.reader))], chat
         text = self._returning.describe(found, chat.reader)
         choices: tuple[tuple[str, str], ...] = ()
-        if isinstance(found, BookingSeen) and found.channel == "chat":
+        if isinstance(found, BookingSeen) and found.booking.channel == "chat":
             arrival = await self._talks.arrive(chat.id, found.booking_id, chat.reader)
             if arrival == "in":
                 await self._silence(chat)
