@@ -15,7 +15,7 @@ help:
 	@echo "make run        start everything; Ctrl-C stops it"
 	@echo "make test       all tests, browser and bot included"
 	@echo "make test-fast  rules, storage, codes and the chat API, in under a minute"
-	@echo "make check      style, types, import directions, locks, training data, migrations"
+	@echo "make check      style, types, import directions, locks, training data, migrations, readability"
 	@echo "make train      train the assistant, if its sources have changed"
 	@echo "make danger     train the danger model, if its corpora have changed (minutes)"
 	@echo "make vectors    put the sentence vectors of today's training lines beside them"
@@ -50,6 +50,7 @@ check:
 	.uv/bin/uv lock --check --project rasa
 	.uv/bin/uv lock --check --project rasa/full
 	$(PY) -m backend check-migrations
+	$(PY) -m backend readability
 	@mkdir -p build
 	cd rasa && $(RASA_PY) launcher.py data validate --domain domain --fail-on-warnings \
 		>../build/rasa-validate.log 2>&1 || { tail -20 ../build/rasa-validate.log; exit 1; }

@@ -13,6 +13,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -23,15 +24,20 @@ from backend.booking.schedule import seed_therapists
 from backend.config import ROOT, Settings, SettingsError, load_settings
 from backend.core import logs
 from backend.core.clock import SystemClock
-from backend.core.content import ContentError
+from backend.core.content import ContentError, Phrases
 from backend.core.db import Database
 from backend.core.errors import DomainError, StorageUnavailable
 from backend.core.municipality import DAYS, DemoStaff, Municipality, WorkingSpan, load_municipality
 from backend.core.people import Role, StaffMember
+from backend.core.readability import NeverSay
+from backend.editing import reading
+from backend.journey.glossary import load_glossaries
+from backend.journey.stations import load_map
 from backend.staff.accounts import add_staff, generate_password, seed_demo_staff, set_active
 
 log = logging.getLogger("koll")
 
+REPORTS = ROOT / "build"
 LOGINS = ROOT / "var" / "demo-logins.txt"
 _GRACE_SECONDS = 5.0
 _HOURS = re.compile(r"(?P<days>[a-z,]+):(?P<start>\d\d:\d\d)-(?P<end>\d\d:\d\d)")
@@ -173,6 +179,22 @@ def _anchor(text: str) -> tuple[int, str]:
     return int(number), digest
 
 
+def readability(arguments: argparse.Namespace) -> None:
+    """Measure every text that visitors meet, into build/readability.md and .html; refuse what its readers cannot read."""
+    content: Path = arguments.content
+    glossaries = load_glossaries(content)
+    words = (text for lang, glossary in glossaries.items() for text in glossary.texts(lang))
+    texts = chain(load_map(content).texts(), Phrases.load(content).texts(), words)
+    explained: dict[str, frozenset[str]] = {lang: glossary.explained() for lang, glossary in glossaries.items()}
+    measured = reading.rows(texts, explained, NeverSay.load(content))
+    REPORTS.mkdir(exist_ok=True)
+    (REPORTS / "readability.md").write_text(reading.markdown(measured), encoding="utf-8")
+    (REPORTS / "readability.html").write_text(reading.page(measured), encoding="utf-8")
+    if broken := [row for row in measured if row.problems]:
+        raise SystemExit("\n".join(map(reading.complaint, broken)))
+    print(f"{len(measured)} texts can be read; see build/readability.html")
+
+
 def _span(text: str) -> WorkingSpan:
     found = _HOURS.fullmatch(text)
     days = found["days"].split(",") if found else []
@@ -227,11 +249,13 @@ def _parser() -> argparse.ArgumentParser:
         ("staff-add", staff_add),
         ("staff-leave", staff_leave),
         ("audit-verify", audit_verify),
+        ("readability", readability),
     ):
         summary = (command.__doc__ or "").splitlines()[0]
         commands.add_parser(name, help=summary, description=summary).set_defaults(command=command)
     choices = commands.choices
     choices["revise"].add_argument("message", help="what changed, in a few words")
+    choices["readability"].add_argument("--content", type=Path, default=ROOT / "content", help="default: content/")
     choices["staff-leave"].add_argument("login")
     choices["audit-verify"].add_argument(
         "--anchor", help="a head printed earlier and kept elsewhere: must still be there"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from backend.core.content import Located
 from backend.core.municipality import Strict
-from backend.core.reader import Lang, Reader
+from backend.core.reader import EASY, Band, Lang, Reader
+from backend.core.wording import Text
 
 _ID = re.compile(r"[a-z][a-z0-9-]*")
 
@@ -44,6 +45,12 @@ class Glossary:
     def explained(self) -> frozenset[str]:
         """Every single word, in small letters, that stands in a form of an entry."""
         return frozenset(word for form in self._of for word in re.findall(r"[^\W_]+", form))
+
+    def texts(self, lang: Lang) -> Iterator[Text]:
+        """Every explanation, for those who measure texts: the child's as the oldest child that reads it."""
+        child: Band = "13-17" if lang == EASY else "10-12"
+        for entry in self.entries:
+            yield Text(f"word.{entry.id}", lang, "word", {child: entry.child, "adult": entry.adult})
 
     def mark(self, text: str) -> list[tuple[str, Entry | None]]:
         """The text in pieces, each with its entry or None. Only the first of a word is marked: more would tire the eye."""

@@ -1,7 +1,6 @@
-"""The words people meet keep their promises: readable at the reader's age, true in their
-time limits, free of what must never be said, and complete.
+"""The words people meet keep their promises: complete, true in their time limits, and without blame.
 
-LIX = words per sentence + percentage of words longer than six letters.
+How easy they are to read is measured in test_reading.py.
 """
 
 from __future__ import annotations
@@ -21,65 +20,21 @@ from backend.concerns.rules import NEEDS
 CONTENT = Path(__file__).resolve().parents[2] / "content"
 BANDS = ("6-9", "10-12", "13-17", "adult", "parent")
 
-# band: (highest LIX, most sentences, most words in one sentence, most words in a mean sentence)
-LIMITS = {
-    "6-9": (20, 3, 12, 8),
-    "10-12": (25, 4, 15, 12),
-    "13-17": (30, 5, 18, 15),
-    "adult": (40, 5, 22, 18),
-    "parent": (35, 5, 15, 15),
-}
 CHILD_BANDS = ("6-9", "10-12", "13-17")
-
-NEVER_SAY = (
-    "allt blir bra",
-    "allt kommer att bli bra",
-    "lovar att hjälpa",
-    "ingen får veta",
-    "helt hemligt",
-    "polisen kommer inte",
-    "soc tar inte dig",
-    "slutar dricka",
-    "så löser det sig",
-    "varför berättade du inte",
-    "hade du druckit",
-    "dina föräldrar älskar dig",
-    "du måste berätta",
-    "jag förstår precis",
-    "inte så farligt",
-    "stackars",
-    "missbrukare",
-    "missbruk",
-    "alkoholist",
-    "hjälpen är på väg",
-    "extra snäll",
-    "sms:a 112",
-)
 
 
 def load(name: str) -> Any:
     return yaml.safe_load((CONTENT / name).read_text(encoding="utf-8"))
 
 
-def sentences(text: str) -> list[list[str]]:
-    parts = (re.findall(r"[0-9A-Za-zÅÄÖÉåäöé]+", part) for part in re.split(r"[.!?:]+", text))
-    return [words for words in parts if words]
-
-
-def lix(text: str) -> float:
-    split = sentences(text)
-    words = [word for sentence in split for word in sentence]
-    long_words = [word for word in words if len(word) > 6]
-    return len(words) / len(split) + 100 * len(long_words) / len(words)
-
-
 STATIONS = load("sv/stations.yml")
 BY_ID = {station["id"]: station for station in STATIONS["stations"]}
+UNITS = {unit["id"] for unit in load("municipalities/exempelby.yml")["units"]}
 FIELDS = ("what", "meet", "time", "may", "next", "simpler")
 TEXTS = [
-    *(pytest.param(band, text, 2, id=f"overview-{band}") for band, text in STATIONS["overview"].items()),
+    *(("overview", band, text) for band, text in STATIONS["overview"].items()),
     *(
-        pytest.param(band, words[field], 2 if field == "what" else 1, id=f"{station['id']}-{band}-{field}")
+        (f"{station['id']}.{field}", band, words[field])
         for station in STATIONS["stations"]
         for band, words in station["text"].items()
         for field in FIELDS
@@ -106,6 +61,7 @@ def test_every_station_is_complete() -> None:
         assert station["source"] and station["keywords"], station["id"]
         assert isinstance(station["reviewed"], date), station["id"]
         assert isinstance(station["valid_from"], date), station["id"]
+        assert station["owner"] in UNITS, station["id"]
     assert BANDS == tuple(STATIONS["overview"])
 
 
@@ -129,26 +85,39 @@ def test_a_keyword_points_at_one_station() -> None:
     assert all(word == word.lower().strip() for word in counted)
 
 
-@pytest.mark.parametrize(("band", "text", "at_least"), TEXTS)
-def test_text_fits_its_reader(band: str, text: str, at_least: int) -> None:
-    """LIX, number of sentences and their length stay inside the band's limits."""
-    highest_lix, most_sentences, longest, longest_mean = LIMITS[band]
-    lengths = [len(words) for words in sentences(text)]
-    assert lix(text) <= highest_lix, text
-    assert at_least <= len(lengths) <= most_sentences, text
-    assert max(lengths) <= longest, text
-    assert sum(lengths) / len(lengths) <= longest_mean, text
+def test_what_happens_is_told_in_more_than_a_phrase() -> None:
+    """How easy each text is to read is measured in test_reading.py; that there is something to read, here."""
+    assert [] == [place for place, _, text in TEXTS if place.endswith(".what") and len(re.findall(r"[.?] ", text)) < 1]
 
 
-@pytest.mark.parametrize(("band", "text", "at_least"), TEXTS)
-def test_text_says_nothing_it_must_not(band: str, text: str, at_least: int) -> None:
-    """No promise nobody can keep, no blame, no out-of-date word, no cheering."""
-    lowered = text.lower()
-    assert [] == [phrase for phrase in NEVER_SAY if phrase in lowered]
-    assert "!" not in text
-    if band in CHILD_BANDS:
-        assert not re.search(r"\b(mamma|pappa|mammas|pappas)\b", lowered)
-    assert not re.search(r"(?<!ekonomiskt )\bbistånd", lowered)
+def test_the_map_blames_nobody_and_cheers_at_nothing() -> None:
+    """No exclamation mark, no guess that a parent is a mother or father, no word of the old act."""
+    assert [] == [text for _, _, text in TEXTS if "!" in text]
+    children = [text.lower() for _, band, text in TEXTS if band in CHILD_BANDS]
+    assert [] == [text for text in children if re.search(r"\b(mamma|pappa|mammas|pappas)\b", text)]
+    old = re.compile(r"(?<!ekonomiskt )\bbistånd|missbruk|alkoholist", re.IGNORECASE)
+    assert [] == [text for _, _, text in TEXTS if old.search(text)]
+
+
+def test_limits_are_outer_limits_and_no_promises() -> None:
+    """14 days and 4 months are "högst"; a child must not count on the day."""
+    for _, _, text in TEXTS:
+        for sentence in re.split(r"(?<=[.?]) ", text):
+            if re.search(r"14 dagar|4 månader|20 veckor", sentence):
+                assert re.search(r"högst|inom", sentence.lower()), sentence
+
+
+NEED_TO_HEAR = {
+    "S03": "inte (gjort|ditt fel)|gjort något fel", "S06": "hade (inte )?fel", "S12": "ditt fel", "S15": "ditt fel|skulden|vuxna",
+    "S17": "ditt fel", "S19": "fel", "S20": "fel", "S26": "ditt fel",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("station", "said"), NEED_TO_HEAR.items())
+@pytest.mark.parametrize("band", CHILD_BANDS)
+def test_a_child_hears_whose_fault_it_is_not(station: str, said: str, band: str) -> None:
+    """Where a child would blame itself, the text says otherwise, in every child's words."""
+    assert re.search(said, " ".join(BY_ID[station]["text"][band].values()))
 
 
 @pytest.mark.parametrize(
