@@ -18,8 +18,9 @@ from backend.core.wording import Text
 
 STAFF_ONLY = ("staff.", "style.", "concern_level.", "concern_category.", "concern_mail.", "booking_mail.", "mail.")
 """How the keys of phrases begin that only staff meet."""
-READ_BY_ADULTS = ("accessibility.", "demo.")
-"""The statement that the law asks for, and the page that shows a municipality what the service looks like."""
+READ_BY_ADULTS = ("accessibility.", "demo.", "report_page.")
+"""The statement that the law asks for, the page that shows a municipality what the service looks like, and the form
+for who is worried about a child; a child who writes about itself writes on another page."""
 LONGEST: Mapping[Band, int] = {"6-9": 9, "10-12": 11, "13-17": 12, "adult": 14, "parent": 12}
 """Letters. A longer word must be in the word list, where a tap explains it."""
 _LONGEST_EASY = 12
