@@ -21,7 +21,7 @@ from backend.booking.offering import Offering, Place, drop_expired
 from backend.booking.races import contend
 from backend.booking.rules import Slot
 from backend.booking.tables import Booking
-from backend.core import audit
+from backend.core import audit, webhooks
 from backend.core.audit import Tag
 from backend.core.errors import Conflict, InvalidField, NotFound, Taken
 from backend.core.house import House
@@ -133,6 +133,7 @@ class Changes:
             repository.vacate(session, [booking_id])
             notices.stop_reminding(session, booking_id)
             audit.record(session, now, Tag.BOOKING_CANCELLED, booking_id, actor=actor)
+            webhooks.announce(session, self._house, now, "booking.cancelled", booking_id)
             notices.tell(session, self._house, repository.colleague(session, booking.therapist_id), booking_id, now)
             return True
 

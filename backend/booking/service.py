@@ -29,7 +29,7 @@ from backend.booking.races import contend
 from backend.booking.safe import CHOICES, Safe
 from backend.booking.schedule import ScheduleDesk
 from backend.booking.tables import Booking
-from backend.core import audit, codes
+from backend.core import audit, codes, webhooks
 from backend.core.audit import Tag
 from backend.core.errors import AlreadyBooked, HoldExpired, InvalidField, NotFound
 from backend.core.house import House
@@ -295,6 +295,7 @@ class BookingDesk:
             repository.change(session, booking.id, **values)
             codes.issue(session, self._house.vault, code, receipt, "booking", booking.id, now)
             audit.record(session, now, Tag.BOOKING_CONFIRMED, booking.id)
+            webhooks.announce(session, self._house, now, "booking.confirmed", booking.id)
             self.promise.booked(session, holder, booking.id)
             notices.tell(session, self._house, therapist, booking.id, now)
             if details.reminder is not None:
@@ -338,6 +339,7 @@ class BookingDesk:
         }
         repository.add(session, values | self._sealed(booking_id, details), place.cells)
         audit.record(session, now, Tag.BOOKING_CONFIRMED, booking_id, actor=actor)
+        webhooks.announce(session, self._house, now, "booking.confirmed", booking_id)
         notices.tell(session, self._house, repository.colleague(session, place.therapist), booking_id, now)
         return booking_id
 
