@@ -195,6 +195,39 @@ def readability(arguments: argparse.Namespace) -> None:
     print(f"{len(measured)} texts can be read; see build/readability.html")
 
 
+def routing_dry_run(arguments: argparse.Namespace) -> None:
+    """Say what a changed rules file would have done with the last months' concerns; moves nothing."""
+    import backend.app
+    from backend.concerns.dryrun import dry_run
+    from backend.concerns.routing import Places, parse_routing
+
+    settings = load_settings()
+    path = Path(arguments.file)
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SystemExit(f"{path} cannot be read ({type(error).__name__}).") from None
+    with _database(settings) as database:
+        house = backend.app.build_house(settings, database=database)
+        try:
+            ruleset = parse_routing(text, Places.of(house), str(path))
+            now, days = house.clock.now(), arguments.days
+            found = database.read_now(lambda session: dry_run(session, ruleset, now, days))
+        finally:
+            house.codes.close()
+    print(
+        f"version {found.version}: {found.looked_at} concerns in {found.days} days, {found.moved} to another unit, "
+        f"{found.others} with other clocks or readers, {found.same} as they were"
+    )
+    for from_unit, to_unit, count in found.flows:
+        print(f"{count:>7}  {from_unit} -> {to_unit}")
+    for one in found.changed:
+        print(f"{one.received_at:%Y-%m-%d}  {one.from_unit} ({one.from_rule}) -> {one.to_unit} ({one.to_rule})")
+        print(f"            {one.to_reason}")
+    if found.unused:
+        print(f"decided nothing: {', '.join(found.unused)}")
+
+
 def _span(text: str) -> WorkingSpan:
     found = _HOURS.fullmatch(text)
     days = found["days"].split(",") if found else []
@@ -248,6 +281,7 @@ def _parser() -> argparse.ArgumentParser:
         ("seed", seed),
         ("staff-add", staff_add),
         ("staff-leave", staff_leave),
+        ("routing-dry-run", routing_dry_run),
         ("audit-verify", audit_verify),
         ("readability", readability),
     ):
@@ -257,6 +291,8 @@ def _parser() -> argparse.ArgumentParser:
     choices["revise"].add_argument("message", help="what changed, in a few words")
     choices["readability"].add_argument("--content", type=Path, default=ROOT / "content", help="default: content/")
     choices["staff-leave"].add_argument("login")
+    choices["routing-dry-run"].add_argument("file", help="a rules file as content/routing.yml is")
+    choices["routing-dry-run"].add_argument("--days", type=int, default=90, help="how far back to look")
     choices["audit-verify"].add_argument(
         "--anchor", help="a head printed earlier and kept elsewhere: must still be there"
     )

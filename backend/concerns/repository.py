@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from backend.concerns.rules import Deed
+from backend.concerns.rules import Deed, Facts
 from backend.concerns.tables import (
     Concern,
     ConcernAnswer,
@@ -100,6 +101,65 @@ def mark_seen(session: Session, concern_id: str, staff_id: str, at: datetime) ->
         session.execute(insert(ConcernSeen).values(row).on_conflict_do_nothing())
     else:
         seen.at = at
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What was known of a concern when it came and what the rules made of it; no words, no id."""
+
+    received_at: datetime
+    facts: Facts
+    unit: str
+    rule_id: str
+    reason: str
+    restricted: bool
+    decision: bool
+
+
+def sent_since(session: Session, since: datetime) -> list[Sent]:
+    """Everything that has arrived since, oldest first, by where the rules sent it. For trying other rules only."""
+    first_move = (
+        sa.select(ConcernHandover.from_unit)
+        .where(ConcernHandover.concern_id == Concern.id, ConcernHandover.kind == Handed.MOVED)
+        .order_by(ConcernHandover.at, ConcernHandover.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        sa.select(
+            Concern.received_at,
+            Concern.about,
+            Concern.happening,
+            Concern.who,
+            Concern.band,
+            Concern.danger_level,
+            Concern.danger_category,
+            Concern.source,
+            Concern.needs,
+            Concern.area,
+            Concern.interpreter,
+            Concern.lang,
+            sa.func.coalesce(first_move, Concern.unit),
+            Concern.rule_id,
+            Concern.reason,
+            Concern.restricted,
+            Concern.decision_due.is_not(None),
+        )
+        .where(Concern.received_at >= since)
+        .order_by(Concern.received_at)
+    )
+    return [
+        Sent(
+            received_at=row[0],
+            facts=Facts(*row[1:8], frozenset(row[8].split()), row[9], row[10] or row[11]),
+            unit=row[12],
+            rule_id=row[13],
+            reason=row[14],
+            restricted=row[15],
+            decision=bool(row[16]),
+        )
+        for row in rows
+    ]
 
 
 def find_known(session: Session, staff: StaffMember, concern_id: str) -> Concern | None:

@@ -13,6 +13,7 @@ from sanic import HTTPResponse, Request, Sanic, redirect
 
 from backend.alerts.service import AlertDesk
 from backend.booking.service import BookingDesk
+from backend.concerns.dryrun import RulesDesk
 from backend.concerns.handling import HandlingDesk
 from backend.concerns.inbox import InboxDesk
 from backend.concerns.service import ConcernDesk
@@ -23,7 +24,7 @@ from backend.core.house import House
 from backend.core.people import StaffMember
 from backend.core.schedule import every
 from backend.improving.service import Learning
-from backend.staff import alarms, handling, inbox, understanding
+from backend.staff import alarms, handling, inbox, routing_rules, understanding
 from backend.staff.alarms import Alarms
 from backend.staff.drafts import Drafts
 from backend.staff.service import StaffDoor
@@ -100,6 +101,7 @@ def setup(
 
     handling.setup(shell, concerns, handled, Drafts(house))
     inbox.setup(shell, InboxDesk(house, concerns), handled)
+    routing_rules.setup(shell, RulesDesk(house))
     understanding.setup(shell, learning)
     alarms.setup(shell, ringing, alerts)
     every(app, "staff sessions", 300, door.forget_ended)

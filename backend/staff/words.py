@@ -47,6 +47,10 @@ class StaffWords:
         )
         return named if day.year == self.today().year else f"{named} {day.year}"
 
+    def local_day(self, instant: datetime) -> date:
+        """The local date of an instant."""
+        return to_local(instant).date()
+
     def time(self, instant: datetime) -> str:
         """``09.05`` on the wall in Stockholm."""
         return to_local(instant).strftime("%H.%M")
