@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from backend.concerns.rules import NEEDS
+from backend.journey.stations import load_map
 
 CONTENT = Path(__file__).resolve().parents[2] / "content"
 BANDS = ("6-9", "10-12", "13-17", "adult", "parent")
@@ -105,6 +106,22 @@ def test_limits_are_outer_limits_and_no_promises() -> None:
         for sentence in re.split(r"(?<=[.?]) ", text):
             if re.search(r"14 dagar|4 månader|20 veckor", sentence):
                 assert re.search(r"högst|inom", sentence.lower()), sentence
+
+
+LEANS = re.compile(r"(Det|Då|Den|Hen|It|That|Then|They) (?!som|fyllt|du säger)[a-zåäö']+")
+
+
+def test_what_one_may_do_can_be_read_as_a_list() -> None:
+    """Each sentence stands on a line of its own, so none leans on the one before ("Det räknas.")."""
+    shown = [
+        (text.lang, text.key, sentence)
+        for text in load_map(CONTENT).texts()
+        if text.key.endswith(".may")
+        for words in text.variants.values()
+        for sentence in re.split(r"(?<=[.!?])\s+", words)[1:]
+        if LEANS.match(sentence)
+    ]
+    assert [] == shown
 
 
 NEED_TO_HEAR = {
