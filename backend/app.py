@@ -50,9 +50,12 @@ from backend.journey import views as journey_views
 from backend.journey.service import Journey
 from backend.returning import views as returning_views
 from backend.returning.service import Returning
+from backend.staff import account_pages, duty, phone_report, texts
 from backend.staff import cases as staff_cases
-from backend.staff import phone_report, texts
+from backend.staff import log as staff_log
 from backend.staff import views as staff_views
+from backend.staff.account_desk import AccountDesk
+from backend.staff.log_desk import LogDesk
 from backend.talks.service import TalkDesk
 from backend.web import accessibility, demo, errors, render, security, style
 from backend.web import help as help_page
@@ -161,7 +164,11 @@ def _register_features(app: Sanic, house: House) -> None:
     shell = staff_views.setup(app, house, booking, concerns, learning, alerts)
     phone_report.setup(shell, concerns, watch)
     team = TeamDesk(house)
-    staff_cases.setup(shell, CaseDesk(house), team, PersonDesk(house))
+    cases, chain = CaseDesk(house), AuditChain(house.db, house.clock, chain_key(house.settings.code_pepper))
+    staff_cases.setup(shell, cases, team, PersonDesk(house))
+    duty.setup(shell, team)
+    staff_log.setup(shell, LogDesk(house, cases, chain))
+    account_pages.setup(shell, AccountDesk(house))
     editing = EditingDesk(house, (house.phrases.texts, journey.texts), journey.explained())
     texts.setup(shell, editing)
     shell.open(app)
@@ -176,7 +183,6 @@ def _register_features(app: Sanic, house: House) -> None:
     every(app, "alerts", HOUSEKEEPING_SECONDS, alerts.purge)
     every(app, "misunderstood", HOUSEKEEPING_SECONDS, learning.purge)
     every(app, "codes", HOUSEKEEPING_SECONDS, returning.forget)
-    chain = AuditChain(house.db, house.clock, chain_key(house.settings.code_pepper))
     every(app, "case seats", SEATS_SECONDS, team.lapse)
     every(app, "audit seal", SEAL_SECONDS, chain.seal)
     every(app, "audit check", PATROL_SECONDS, chain.patrol)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -189,6 +190,14 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """What a line of the log is about: a case and its person."""
+
+    case_id: str
+    person: PersonLine
+
+
+@dataclass(frozen=True, slots=True)
 class CasePage:
     """Everything on a case's page. ``way`` is why it is open to the reader: member, manager or opened."""
 
@@ -338,10 +347,25 @@ class CaseDesk(Desk):
         session.add(seat)
         session.flush()
         access.tie(session, staff.id, person_id, seat.id)
+        access.concerns_person(session, Kind.CASE, case.id, person_id)
         audit.record(session, now, Tag.CASE_OPENED, case.id, actor=staff.id, detail=source[0] if source else "")
         if source is not None:
             self._add_source(session, staff, case, *source)
         return case.id
+
+    # --- For the log --------------------------------------------------------------------
+
+    def known_subjects(self, session: Session, staff: StaffMember, ids: Collection[str]) -> dict[str, Subject]:
+        """Those of ``ids`` that are cases, or persons in them, which ``staff`` may read now: whom they are about."""
+        query = repository.readable_by(staff, self._now()).where(sa.or_(Case.id.in_(ids), Case.person_id.in_(ids)))
+        cases = session.scalars(query.order_by(Case.opened_at)).all()
+        people = repository.persons(session, {case.person_id for case in cases})
+        found: dict[str, Subject] = {}
+        for case in cases:
+            person = people[case.person_id]
+            line = self._line(person, self._sealer.shared(person), own=True)
+            found |= {case.id: Subject(case.id, line), person.id: Subject(case.id, line)}
+        return found
 
     # --- The page -----------------------------------------------------------------------
 
@@ -873,6 +897,11 @@ class CaseDesk(Desk):
         # What is withheld of the person is withheld of what they told, in whatever feature it lies.
         access.concerns_person(session, Kind(kind), source_id, case.person_id)
         self._did(session, staff, Tag.CASE_SOURCE_ADDED, case, kind)
+
+
+def of_unit(unit: str, column: Any) -> sa.ColumnElement[bool]:
+    """A condition: the id in ``column`` is that of a case which ``unit`` leads, or of the person in one."""
+    return sa.exists().where(Case.unit == unit, sa.or_(Case.id == column, Case.person_id == column))
 
 
 def _event(kind: str) -> Event:

@@ -77,11 +77,12 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class RosterRow:
-    """Somebody in the unit: whether they are away, for how long, and how many places they have."""
+    """Somebody with places in the unit: whether they are away, for how long, and how many places they have."""
 
     id: str
     name: str
     role: str
+    unit: str
     active: bool
     away: str
     until: datetime | None
@@ -368,7 +369,7 @@ class TeamDesk(Desk):
     # --- Who is at work -----------------------------------------------------------------
 
     async def roster(self, staff: StaffMember) -> list[RosterRow]:
-        """The manager's unit: who is away, and how many places each has, those who have left with any included.
+        """The manager's unit: who is away, and how many places each has; whoever has left it with some is there too.
 
         Everybody else sees only themselves.
         """
@@ -376,21 +377,24 @@ class TeamDesk(Desk):
         def look(session: Session) -> list[RosterRow]:
             away = roster.absences(session, self._now())
             counts = repository.open_seat_counts(session, staff.unit)
-            query = sa.select(StaffMember).where(StaffMember.unit == staff.unit).order_by(StaffMember.first_name)
-            if not staff.is_manager:
+            query = sa.select(StaffMember).order_by(StaffMember.first_name)
+            if staff.is_manager:
+                query = query.where(sa.or_(StaffMember.unit == staff.unit, StaffMember.id.in_(counts)))
+            else:
                 query = query.where(StaffMember.id == staff.id)
             return [
                 RosterRow(
                     member.id,
                     member.first_name,
                     member.role,
+                    member.unit,
                     member.active,
                     away[member.id].kind if member.id in away else "",
                     away[member.id].until_at if member.id in away else None,
                     counts.get(member.id, 0),
                 )
                 for member in session.scalars(query)
-                if member.handles_cases and (member.active or counts.get(member.id))
+                if (member.handles_cases and member.active) or counts.get(member.id)
             ]
 
         return await self._house.db.read(look)
@@ -423,7 +427,7 @@ class TeamDesk(Desk):
         await self._house.db.write(note)
 
     async def movable(self, staff: StaffMember, staff_id: str) -> list[Movable]:
-        """The places of somebody in the manager's unit. Raises `NotFound` for who leads no unit, or not theirs."""
+        """The places that somebody has for the manager's unit. Raises `NotFound` for who leads none, or not that one."""
 
         def look(session: Session) -> list[Movable]:
             self._manages(session, staff, staff_id)
@@ -657,7 +661,9 @@ class TeamDesk(Desk):
 
     def _manages(self, session: Session, staff: StaffMember, staff_id: str) -> None:
         member = session.get(StaffMember, staff_id)
-        if not (staff.is_manager and staff.active) or member is None or member.unit != staff.unit:
+        if not (staff.is_manager and staff.active) or member is None:
+            raise NotFound
+        if member.unit != staff.unit and not repository.seats_of(session, staff.unit, staff_id):
             raise NotFound
 
     def _in_charge(self, session: Session, staff: StaffMember, staff_id: str) -> None:

@@ -153,17 +153,28 @@ def visible(staff: StaffMember, *subjects: tuple[Kind, Any]) -> sa.ColumnElement
     ``visible(staff, (Kind.PERSON, Case.person_id), (Kind.CASE, Case.id))``. A null id is not withheld.
     What is known to be about a person (`concerns_person`) needs only its own kind and id.
     """
-    works_for = sa.select(Tie.person_id).where(Tie.staff_id == staff.id)
-    kept_out = sa.or_(
-        sa.and_(Withheld.from_kind == From.STAFF.value, Withheld.from_id == staff.id),
-        sa.and_(Withheld.from_kind == From.UNIT.value, Withheld.from_id == staff.unit),
-        sa.and_(Withheld.from_kind == From.PERSON.value, Withheld.from_id.in_(works_for)),
+    kept_out = _kept_out(staff)
+    return sa.and_(sa.true(), *(~sa.exists().where(kept_out, _names(kind, column)) for kind, column in subjects))
+
+
+def visible_of_any_kind(staff: StaffMember, column: Any) -> sa.ColumnElement[bool]:
+    """`visible` for a column that holds ids of several kinds, as the audit log's subjects."""
+    whom = sa.select(About.person_id).where(About.subject_id == column)
+    named = sa.or_(
+        Withheld.subject_id == column,
+        sa.and_(Withheld.subject_kind == Kind.PERSON.value, Withheld.subject_id.in_(whom)),
     )
+    return ~sa.exists().where(_kept_out(staff), named)
+
+
+def _kept_out(staff: StaffMember) -> sa.ColumnElement[bool]:
+    works_for = sa.select(Tie.person_id).where(Tie.staff_id == staff.id)
     return sa.and_(
-        sa.true(),
-        *(
-            ~sa.exists().where(Withheld.lifted_at.is_(None), kept_out, _names(kind, column))
-            for kind, column in subjects
+        Withheld.lifted_at.is_(None),
+        sa.or_(
+            sa.and_(Withheld.from_kind == From.STAFF.value, Withheld.from_id == staff.id),
+            sa.and_(Withheld.from_kind == From.UNIT.value, Withheld.from_id == staff.unit),
+            sa.and_(Withheld.from_kind == From.PERSON.value, Withheld.from_id.in_(works_for)),
         ),
     )
 

@@ -100,6 +100,11 @@ class CaseWords:
                 what = self._say("staff.case.withheld.note", None, name=found.name, when=self._words.moment(found.at))
         return self._say("staff.case.withheld.line", None, what=what, whom=whom)
 
+    def deed(self, tag: str) -> str:
+        """A deed of the log in words, or its tag where nobody has named it."""
+        key = f"staff.log.deed.{tag.partition(':')[2].replace(':', '_')}"
+        return self._say(key) if key in self._known else tag
+
     def error(self, error: DomainError, field: str = "") -> str:
         """What went wrong with a form."""
         own = f"staff.case.error.{error.code}_{field}"

@@ -36,6 +36,11 @@ def end(session: Session, digest: str) -> str | None:
     return row.staff_id
 
 
+def end_all(session: Session, staff_id: str) -> None:
+    """Delete every login of somebody."""
+    session.execute(sa.delete(StaffSession).where(StaffSession.staff_id == staff_id))
+
+
 def forget_ended(session: Session, now: datetime) -> None:
     """Delete sessions that nobody can use any more."""
     session.execute(
