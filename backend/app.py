@@ -50,7 +50,7 @@ from backend.journey import views as journey_views
 from backend.journey.service import Journey
 from backend.returning import views as returning_views
 from backend.returning.service import Returning
-from backend.staff import account_pages, duty, phone_report, texts
+from backend.staff import account_pages, calendar, duty, phone_report, texts
 from backend.staff import cases as staff_cases
 from backend.staff import log as staff_log
 from backend.staff import views as staff_views
@@ -171,6 +171,7 @@ def _register_features(app: Sanic, house: House) -> None:
     account_pages.setup(shell, AccountDesk(house))
     editing = EditingDesk(house, (house.phrases.texts, journey.texts), journey.explained())
     texts.setup(shell, editing)
+    calendar.setup(shell, booking)
     shell.open(app)
     every(app, "texts", HOUSEKEEPING_SECONDS, editing.reload)
     every(app, "holds", HOUSEKEEPING_SECONDS, booking.release_expired)
@@ -178,6 +179,7 @@ def _register_features(app: Sanic, house: House) -> None:
     every(app, "talks", TALK_SECONDS, talks.tend)
     every(app, "talks over", HOUSEKEEPING_SECONDS, talks.purge)
     every(app, "promise", HOUSEKEEPING_SECONDS, booking.promise.look_ahead)
+    every(app, "calendars", HOUSEKEEPING_SECONDS, booking.schedules.purge)
     every(app, "requests", HOUSEKEEPING_SECONDS, booking.promise.settle)
     every(app, "callbacks", HOUSEKEEPING_SECONDS, callbacks.purge)
     every(app, "alerts", HOUSEKEEPING_SECONDS, alerts.purge)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
 
 from backend.concerns.rules import Deed
 from backend.concerns.service import SAFE_ANSWERS, Clock, ConcernRow
@@ -51,9 +52,26 @@ class StaffWords:
         """The local date of an instant."""
         return to_local(instant).date()
 
+    def weekday(self, day: date) -> str:
+        """``onsdag``."""
+        return self._say("common.weekdays").split()[day.weekday()]
+
+    def short_day(self, day: date) -> str:
+        """``9 december``; with the year when it is another one."""
+        named = f"{day.day} {self._say('common.months').split()[day.month - 1]}"
+        return named if day.year == self.today().year else f"{named} {day.year}"
+
     def time(self, instant: datetime) -> str:
         """``09.05`` on the wall in Stockholm."""
         return to_local(instant).strftime("%H.%M")
+
+    def clocks(self, instants: Iterable[datetime]) -> str:
+        """``09.05, 10.20``."""
+        return ", ".join(map(self.time, instants))
+
+    def after(self, day: date, days: int) -> date:
+        """The day so many days later, or earlier."""
+        return day + timedelta(days=days)
 
     def moment(self, instant: datetime) -> str:
         """``i dag kl. 09.05``."""
