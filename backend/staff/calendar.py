@@ -76,7 +76,7 @@ class Column:
 def setup(shell: Shell, booking: BookingDesk) -> None:
     """Add the pages to the staff app."""
     known, bp, desk = shell.known, shell.bp, booking.schedules
-    shell.way(PATH, "calendar.nav", desk.open_to)
+    shell.way(PATH, "staff.calendar.nav", desk.open_to)
     pages = _Pages(shell, booking)
 
     @bp.get("/kalender")
@@ -486,24 +486,24 @@ class _Pages:
             begin, stop = minutes(start, end)
             part = next((each for each in extra if each.span.start <= begin and stop <= each.span.end), None)
             text = say(
-                "calendar.block.extra" if part else "calendar.block.instead" if instead else "calendar.block.work"
+                "staff.calendar.block.extra" if part else "staff.calendar.block.instead" if instead else "staff.calendar.block.work"
             )
             blocks.append(
                 Block("extra" if part else "work", begin, stop, part.id if part else "", text, draggable=True)
             )
         for start, end in view.kept:
             begin, stop = minutes(start, end)
-            blocks.append(Block("kept", begin, stop, "", say("calendar.block.kept")))
+            blocks.append(Block("kept", begin, stop, "", say("staff.calendar.block.kept")))
         for gone in view.gone:
             begin, stop = minutes(gone.start, gone.end or instant(view.day, 24 * 60))
-            text = say("calendar.block.gone", None, kind=say(f"calendar.kind.{gone.kind}"))
+            text = say("staff.calendar.block.gone", None, kind=say(f"staff.calendar.kind.{gone.kind}"))
             one_day = gone.end is not None and 0 < begin < stop and stop < 24 * 60
             blocks.append(Block("gone", begin, stop, gone.id, text, draggable=one_day))
         for talk in view.talks:
             begin, stop = minutes(talk.start, talk.end)
-            what = say(f"summary.channel.{talk.channel}") if talk.channel else say("calendar.block.held")
+            what = say(f"summary.channel.{talk.channel}") if talk.channel else say("staff.calendar.block.held")
             who = self._w.who(talk.reader.who, talk.reader.band) if not talk.held else ""
-            text = say("calendar.block.talk", None, channel=what, who=who) if who else what
+            text = say("staff.calendar.block.talk", None, channel=what, who=who) if who else what
             kind = "held" if talk.held else "talk misplaced" if talk.misplaced else "talk"
             blocks.append(Block(kind, begin, stop, talk.id, text, "" if talk.held else f"/personal/tid/{talk.id}"))
         # A talk takes its time from what it lies in, so what is wider comes first and is drawn beneath.
@@ -516,7 +516,7 @@ class _Pages:
 
     def _languages(self, chosen: Sequence[str]) -> list[tuple[str, str, bool]]:
         tongues = self._house.tongues
-        named = [("sv", self._say("calendar.swedish")), ("en", self._say("calendar.english"))]
+        named = [("sv", self._say("staff.calendar.swedish")), ("en", self._say("staff.calendar.english"))]
         known = {code for code, _ in named}
         named += [(code, title) for code, title in tongues.choices(Reader()) if code not in known]
         return [(code, title, code in chosen) for code, title in named]
@@ -524,7 +524,7 @@ class _Pages:
     def _error(self, error: DomainError | None) -> str:
         if error is None:
             return ""
-        own = f"calendar.error.{error.code}"
+        own = f"staff.calendar.error.{error.code}"
         return self._say(own if own in self._house.phrases else f"error.{error.code}")
 
     def _done(self, request: Request) -> str:
