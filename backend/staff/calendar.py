@@ -486,7 +486,11 @@ class _Pages:
             begin, stop = minutes(start, end)
             part = next((each for each in extra if each.span.start <= begin and stop <= each.span.end), None)
             text = say(
-                "staff.calendar.block.extra" if part else "staff.calendar.block.instead" if instead else "staff.calendar.block.work"
+                "staff.calendar.block.extra"
+                if part
+                else "staff.calendar.block.instead"
+                if instead
+                else "staff.calendar.block.work"
             )
             blocks.append(
                 Block("extra" if part else "work", begin, stop, part.id if part else "", text, draggable=True)
