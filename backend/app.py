@@ -57,7 +57,7 @@ from backend.staff import views as staff_views
 from backend.staff.account_desk import AccountDesk
 from backend.staff.log_desk import LogDesk
 from backend.talks.service import TalkDesk
-from backend.web import accessibility, demo, errors, render, security, style
+from backend.web import accessibility, assets, demo, errors, render, security, style
 from backend.web import help as help_page
 from backend.web.theme import load_look
 
@@ -123,7 +123,7 @@ def create_app(
     style.setup(app, house, load_look(settings.content_dir, house.municipality, settings.municipality))
     security.setup(app, house)
     errors.setup(app, house)
-    app.static("/static", render.STATIC, name="static")
+    assets.setup(app)
     _register_features(app, house)
     _keep_delivering(app, house, _transports(settings) | ({outbox.STAFF: transport} if transport else {}))
     _keep_announcing(app, house, WebhookTransport(house.municipality, settings.webhook_secrets))
@@ -145,10 +145,10 @@ def _register_features(app: Sanic, house: House) -> None:
     booking = BookingDesk(house)
     callbacks = CallbackDesk(house, booking)
     concerns = ConcernDesk(house)
-    booking_views.setup(app, house, booking, watch)
+    journey = Journey(house.settings.content_dir, house.phrases, house.wording)
+    booking_views.setup(app, house, booking, watch, journey)
     concerns_views.setup(app, house, concerns, watch)
     report_views.setup(app, house, concerns, watch)
-    journey = Journey(house.settings.content_dir, house.phrases, house.wording)
     returning = Returning(house, booking, concerns)
     returning_views.setup(app, house, booking, returning, watch)
     journey_views.setup(app, journey)

@@ -46,6 +46,7 @@ from backend.core.phone import parse_phone
 from backend.core.reader import READERS, Lang, Reader
 from backend.core.text import clean
 from backend.danger.service import DangerWatch
+from backend.journey.service import Journey
 from backend.web.help import language
 from backend.web.render import page
 from backend.web.security import source_of
@@ -140,15 +141,19 @@ class Brake:
             raise TooMany
 
 
-def setup(app: Sanic, house: House, desk: BookingDesk, watch: DangerWatch) -> None:
-    """Register the pages on ``app``."""
+def setup(app: Sanic, house: House, desk: BookingDesk, watch: DangerWatch, journey: Journey) -> None:
+    """Register the pages on ``app``. Who comes from a station of the map (``?fran=``) finds it in the note, to keep or change."""
     bp = Blueprint("book")
     brake = Brake()
     pages = _Pages(house, desk, watch)
 
     @bp.get("/boka")
     async def begin(request: Request) -> HTTPResponse:
-        return await pages.times(request, Draft.of(request))
+        draft = Draft.of(request)
+        station = journey.name(request.args.get("fran") or "", draft.reader)
+        if station is not None:
+            draft = replace(draft, note=house.phrases.say("way.book_about", draft.reader, station=station.title))
+        return await pages.times(request, draft)
 
     @bp.post("/boka")
     async def go_on(request: Request) -> HTTPResponse:

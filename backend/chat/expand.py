@@ -49,6 +49,11 @@ class Expander:
         said = [await self._utterance(one, turn, chat, topic) for one in reply.messages]
         return [say for say in said if say is not None]
 
+    def station(self, slug: str, reader: Reader) -> tuple[str, str] | None:
+        """Title of a station on the map, and the action that asks about it; None for a number that is no station's."""
+        name = self._journey.name(slug, reader)
+        return None if name is None else (name.title, "/map" + json.dumps({"station": name.id}))
+
     def issued(self, issued: Issued, reader: Reader, *, told: bool = False) -> Say:
         """The code of what was booked or sent, and what that was unless it has been ``told``.
 

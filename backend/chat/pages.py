@@ -36,6 +36,14 @@ REMEMBER_AT_MOST = 20_000
 WIPE_SECONDS = 2.0
 """How long leaving may wait for the wipe; it goes on afterwards, and nobody stands waiting at the door."""
 EMBED_MAX_AGE = 3600
+_WHO_READS = {
+    "6-9": "child_6_9",
+    "10-12": "child_10_12",
+    "13-17": "child_13_17",
+    "adult": "adult",
+    "parent": "parent",
+}
+"""Who writes, as far as the words that they chose on the map tell."""
 _WORDS = (
     "by_visitor", "by_assistant", "by_staff", "answers", "sending", "send", "writing", "limited", "human",
     "new_answer", "not_sent", "not_started", "open_map", "who_unknown", "who_known",
@@ -79,10 +87,12 @@ class Desk(Protocol):
 
     async def end(self, token: str) -> None: ...
 
+    def station(self, slug: str, reader: Reader) -> str | None: ...
+
 
 @dataclass(slots=True)
 class Form:
-    """What was posted. ``key`` makes a repeated post count once."""
+    """What was posted. ``key`` makes a repeated post count once; ``station`` is where on the map somebody came from."""
 
     chat: str
     text: str
@@ -91,6 +101,7 @@ class Form:
     who: str
     begin: bool
     refresh: bool
+    station: str
 
     @classmethod
     def of(cls, request: Request) -> Form:
@@ -109,6 +120,7 @@ class Form:
             who=one("who") if one("who") in READERS else "",
             begin=bool(one("begin")),
             refresh=bool(one("refresh")),
+            station=one("station")[:3],
         )
 
 
@@ -190,8 +202,14 @@ class _Pages:
         self._starting: dict[str, asyncio.Task[str]] = {}
 
     async def show(self, request: Request, *, framed: bool) -> HTTPResponse:
-        """The start page; nothing is stored anywhere yet."""
-        return await self._page(request, framed, Reader(lang=language(request)))
+        """The start page; nothing is stored anywhere yet.
+
+        ``?fran=`` is the number of the station on the map that somebody has a question about, ``?ord=`` whose
+        words they read it in: the chat goes on in the same words, and says of whom it takes them to be.
+        """
+        who = _WHO_READS.get(request.args.get("ord") or "", "")
+        reader = Reader(lang=language(request))
+        return await self._page(request, framed, reader, station=request.args.get("fran") or "", begins_as=who)
 
     async def talk(self, request: Request, *, framed: bool) -> HTTPResponse:
         """Take a form and show the whole conversation; whatever goes wrong, what was written stays in the field."""
@@ -201,10 +219,13 @@ class _Pages:
         try:
             if not chat and form.text.strip() == "" and not form.begin:
                 raise EmptyText if form.key else MalformedRequest
-            if not chat:
+            fresh = not chat
+            if fresh:
                 chat = await self._begin(request, form, reader)
             if chat in self._left:
                 raise ChatExpired
+            if fresh and self._desk.station(form.station, reader):
+                await self._desk.send(chat, choice=f"station:{form.station}", key=f"{form.key}.station")
             await self._pass_on(chat, form)
             said = await self._desk.history(chat)
         except Exception as error:
@@ -306,6 +327,8 @@ class _Pages:
         text: str = "",
         problem: str = "",
         help_: Iterable[dict[str, Any]] = (),
+        station: str = "",
+        begins_as: str = "",
     ) -> HTTPResponse:
         phrases = self._house.phrases
         messages = [*(said.messages if said else []), *help_]
@@ -333,6 +356,9 @@ class _Pages:
             framed=framed,
             action=FRAME_PATH if framed else PATH,
             chat=chat,
+            station=station,
+            station_title=self._desk.station(station, Reader.of(begins_as or None, reader.lang)),
+            begins_as=begins_as,
             begun=bool(chat),
             messages=messages,
             newest=_newest(messages),

@@ -271,6 +271,11 @@ class ChatDesk:
         chat = await self._open(token)
         await self._to_the_end(self._catch_up(chat.id))
 
+    def station(self, slug: str, reader: Reader) -> str | None:
+        """The name of the station on the map with that number, or None; ``station:<number>`` is a choice to ask about it."""
+        found = self._expander.station(slug, reader)
+        return found[0] if found else None
+
     async def _catch_up(self, chat_id: str) -> None:
         with contextlib.suppress(DomainError, _Unanswered):
             async with self._queue(chat_id):
@@ -317,8 +322,10 @@ class ChatDesk:
             return await self._respond(chat, message.id, text, action, code, card)
 
     def _standing(self, choice: str, reader: Reader) -> tuple[str, str] | None:
-        """Title and action of a standing choice, which every chat has: ``who:child_10_12``, ``human:now``."""
+        """Title and action of a standing choice, which every chat has: ``who:child_10_12``, ``human:now``, ``station:8``."""
         say = self._house.phrases.say
+        if choice.startswith("station:"):
+            return self._expander.station(choice.removeprefix("station:"), reader)
         if choice in talk_told.STANDING:
             return say(talk_told.STANDING[choice], reader), f"!{choice.replace(':', ' ')}"
         who = choice.removeprefix("who:")

@@ -73,10 +73,11 @@ class Footpaths:
         width = self._width
         goal_x, goal_y = self._stations[edge[1]]
         goal = self._number((goal_x, goal_y))
-        first = (self._number(self._stations[edge[0]])) * 9 + _NOWHERE
+        start = self._number(self._stations[edge[0]])
+        first = start * 9 + _NOWHERE
         onward = [
             [
-                (towards, dy * width + dx, math.hypot(dx, dy) + _BENDS[bent])
+                (towards, dx, dy * width, math.hypot(dx, dy) + _BENDS[bent])
                 for towards, (dx, dy) in enumerate(_MOVES)
                 if (bent := 0 if heading == _NOWHERE else min((towards - heading) % 8, (heading - towards) % 8)) < 3
             ]
@@ -96,8 +97,11 @@ class Footpaths:
             if cell == goal:
                 return [(number % width, number // width) for number in reversed(list(_back(came, state)))]
             cost = best[state]
-            for towards, step, length in onward[heading]:
-                at = cell + step
+            for towards, across, down, length in onward[heading]:
+                at = cell + across + down
+                # Not through between two stations, nor over the edge of one.
+                if across and down and (closed[cell + across] or closed[cell + down]) and cell != start and at != goal:
+                    continue
                 if at == goal:
                     price = cost + length
                 elif closed[at]:

@@ -180,20 +180,31 @@ def _place(edges: Sequence[Edge]) -> dict[str, Cell]:
     turn = steps[TURN]
     rows = _rows()
     cells: dict[str, Cell] = {}
-    for station, step in steps.items():
-        column = step if step <= turn else 2 * turn + 1 - step
-        cells[station] = (LEFT + COLUMN * column, rows[_row(station, step > turn)])
+    for station, first in steps.items():
+        step = first
+        while True:
+            column = step if step <= turn else 2 * turn + 1 - step
+            cell = (LEFT + COLUMN * column, rows[_row(station, first > turn)])
+            if cell not in cells.values():
+                break
+            step += 1
+        cells[station] = cell
     return cells
 
 
 def _steps(edges: Sequence[Edge]) -> dict[str, int]:
-    """How many steps each station is from the start, at most, walking onwards only; a line with few stops spreads them."""
+    """How many steps each station is from the start, at most, walking onwards only; a line with few stops spreads them.
+
+    A station on a line is as far away as its lines make it: another edge does not move the railway.
+    """
     order = [station for _, part in PARTS for station in part]
     place = {station: number for number, station in enumerate(order)}
+    railway = {edge for _, way in LINES for edge in pairwise(way)}
     steps = dict.fromkeys(order, 0)
     for station in order:
         for one, other in edges:
-            if one == station and place[other] > place[one]:
+            counts = (one, other) in railway or not lines_at(other)
+            if one == station and counts and place[other] > place[one]:
                 steps[other] = max(steps[other], steps[one] + 1)
     for _, way in LINES:
         shared = [number for number, station in enumerate(way) if _shared(station)]

@@ -157,6 +157,11 @@ class Journey:
             parts.append(Part(part, title, broken(title, int(HEADING[0])), stops))
         return WholeMap(overview.strip(), lang, picture, parts)
 
+    def name(self, slug: str, reader: Reader) -> Name | None:
+        """What the station with that address is called, or None."""
+        station = self._by_slug.get(slug)
+        return None if station is None else self._name(station.id, reader)
+
     def page(self, slug: str, reader: Reader) -> StationPage | None:
         """The station with that address, or None."""
         station = self._by_slug.get(slug)

@@ -290,7 +290,8 @@ async function callOnce(method, path, body, key) {
 }
 
 async function start() {
-  const first = await call("POST", "/api/chats", { lang });
+  const who = composer.elements.who?.value;
+  const first = await call("POST", "/api/chats", who ? { lang, who } : { lang });
   chat = first.chat;
   begun();
   append(first.messages);
@@ -464,7 +465,13 @@ async function begin() {
     await started();
   } catch (error) {
     if (!leaving.signal.aborted) complain(error instanceof Refused ? error.message : words.not_started);
+    return;
   }
+  const station = composer.elements.station;
+  if (!station) return;
+  // Somebody came from the map with a question about a station: asked once, as if they had chosen it here.
+  station.remove();
+  await send({ choice: `station:${station.value}` }, station.dataset.title);
 }
 
 field.addEventListener("keydown", (event) => {
