@@ -300,7 +300,7 @@ class HandlingDesk:
             now = self._house.clock.now()
             sealed = audit.seal_reason(self._house.vault, concern_id, why)
             audit.record(session, now, Tag.CONCERN_IDENTITY, concern_id, actor=staff.id, reason=sealed)
-            return self._identity(report)
+            return self.identity_of(report)
 
         return await self._house.db.write(open_it)
 
@@ -475,7 +475,9 @@ class HandlingDesk:
         decided, asked = to_local(concern.decided_at).date(), to_local(report.feedback_asked_at).date()
         concern.feedback_due = rules.feedback_due(decided, asked)
 
-    def _identity(self, report: ConcernReport) -> Identity:
+    def identity_of(self, report: ConcernReport) -> Identity:
+        """The identities of a report, for a caller that has asked for the reason and writes it down."""
+
         def unseal(column: str, sealed: bytes | None) -> dict[str, str]:
             if sealed is None:
                 return {}

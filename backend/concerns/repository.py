@@ -16,6 +16,7 @@ from backend.concerns.tables import (
     ConcernAnswer,
     ConcernAssessment,
     ConcernHandover,
+    ConcernRelease,
     ConcernSeen,
     Handed,
     State,
@@ -215,6 +216,52 @@ def handovers(session: Session, concern_id: str) -> Sequence[ConcernHandover]:
         .where(ConcernHandover.concern_id == concern_id)
         .order_by(ConcernHandover.at, ConcernHandover.id)
     ).all()
+
+
+def releases(session: Session, concern_id: str, since: datetime) -> Sequence[ConcernRelease]:
+    """Wishes for a whole export since a moment, oldest first."""
+    return session.scalars(
+        sa.select(ConcernRelease)
+        .where(ConcernRelease.concern_id == concern_id, ConcernRelease.asked_at > since)
+        .order_by(ConcernRelease.asked_at, ConcernRelease.id)
+    ).all()
+
+
+def release(session: Session, concern_id: str, release_id: str) -> ConcernRelease | None:
+    """One wish of that concern."""
+    return session.scalar(
+        sa.select(ConcernRelease).where(ConcernRelease.id == release_id, ConcernRelease.concern_id == concern_id)
+    )
+
+
+def approve(session: Session, release_id: str, staff_id: str, at: datetime, asked_after: datetime) -> bool:
+    """Let a second person say yes; False for who asked, for a settled one and for an old one."""
+    said = session.execute(
+        sa.update(ConcernRelease)
+        .where(
+            ConcernRelease.id == release_id,
+            ConcernRelease.asked_by != staff_id,
+            ConcernRelease.approved_at.is_(None),
+            ConcernRelease.asked_at > asked_after,
+        )
+        .values(approved_by=staff_id, approved_at=at)
+    )
+    return bool(said.rowcount)  # type: ignore[attr-defined]
+
+
+def may_release(session: Session, concern_id: str, staff_id: str, approved_after: datetime) -> bool:
+    """Whether a second person has said yes to the wish of ``staff_id`` since a moment."""
+    return bool(
+        session.scalar(
+            sa.select(
+                sa.exists().where(
+                    ConcernRelease.concern_id == concern_id,
+                    ConcernRelease.asked_by == staff_id,
+                    ConcernRelease.approved_at > approved_after,
+                )
+            )
+        )
+    )
 
 
 def answers(session: Session, concern_id: str) -> list[tuple[ConcernAnswer, StaffMember]]:

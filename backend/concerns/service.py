@@ -337,7 +337,7 @@ class ConcernDesk:
             audit.record(session, now, Tag.CONCERN_READ, concern.id, actor=staff.id)
             repository.mark_seen(session, concern.id, staff.id, now)
             session.flush()
-            return self._opened(session, concern, staff)
+            return self.opened_in(session, concern, staff)
 
         return await self._house.db.write(open_it)
 
@@ -548,7 +548,9 @@ class ConcernDesk:
         )
         self._alerts.ring(session, danger, self._house.clock.now())
 
-    def _opened(self, session: Session, concern: Concern, staff: StaffMember) -> OpenedConcern:
+    def opened_in(self, session: Session, concern: Concern, staff: StaffMember) -> OpenedConcern:
+        """Everything about one that ``staff`` may open, for a caller that has asked so and writes it down."""
+
         def unseal(column: str, sealed: bytes | None) -> str | None:
             if sealed is None:
                 return None

@@ -6,6 +6,7 @@ says what has changed. What was typed stays in its field.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from datetime import date
 from typing import Any
 
 from sanic import HTTPResponse, Request, redirect
+from sanic_ext import openapi
 
+from backend.concerns.export import EXPORTED, ExportDesk, as_json, paper_of
 from backend.concerns.handling import FEEDBACK_WAYS, GROUNDS, HandlingDesk
 from backend.concerns.rules import CHECK_OUTCOMES, DECISION_OUTCOMES
 from backend.concerns.service import ConcernDesk
@@ -23,6 +26,7 @@ from backend.staff.drafts import Drafts
 from backend.staff.shell import HOME, ID, Shell
 
 _QUERY = re.compile(r"[a-z]{3,6}=[a-z0-9]{0,8}(&[a-z]{3,6}=[a-z0-9]{0,8}){0,3}")
+_TYPES = {"pdf": "application/pdf", "json": "application/json"}
 _HOLDER = re.compile(r"([a-z_]{1,40}):([0-9a-f]{24})?")
 
 
@@ -36,7 +40,7 @@ class Wrong:
     typed: dict[str, str]
 
 
-def setup(shell: Shell, concerns: ConcernDesk, handling: HandlingDesk, drafts: Drafts) -> None:
+def setup(shell: Shell, concerns: ConcernDesk, handling: HandlingDesk, exports: ExportDesk, drafts: Drafts) -> None:
     """Add the page and its forms to the staff app."""
     known, show, words, bp, house = shell.known, shell.show, shell.words, shell.bp, shell.house
     units = house.municipality.units
@@ -51,7 +55,7 @@ def setup(shell: Shell, concerns: ConcernDesk, handling: HandlingDesk, drafts: D
             units=[(unit.id, unit.name) for unit in units if unit.id != staff.unit],
             crossing=[unit.name for unit in units if handling.crosses(staff.unit, unit.id)],
             check_outcomes=CHECK_OUTCOMES, decision_outcomes=DECISION_OUTCOMES, grounds=GROUNDS,
-            feedback_ways=FEEDBACK_WAYS, writing=drafts.others(concern_id, staff.id), **more,
+            feedback_ways=FEEDBACK_WAYS, releases=await exports.releases(staff, concern_id), writing=drafts.others(concern_id, staff.id), **more,
         )  # fmt: skip
 
     def form(path: str, name: str, back: str = "") -> Callable[[Callable[..., Awaitable[Any]]], None]:
@@ -159,6 +163,35 @@ def setup(shell: Shell, concerns: ConcernDesk, handling: HandlingDesk, drafts: D
     @form("avsluta", "close", "#do")
     async def close(request: Request, staff: StaffMember, concern_id: str, typed: dict[str, str]) -> None:
         await handling.close(staff, concern_id, typed.get("reason", ""))
+
+    @form("slapp", "release", "#export")
+    async def ask_release(request: Request, staff: StaffMember, concern_id: str, typed: dict[str, str]) -> None:
+        await exports.ask(staff, concern_id, typed.get("reason", ""))
+
+    @form("godkann", "approve", "#export")
+    async def approve(request: Request, staff: StaffMember, concern_id: str, typed: dict[str, str]) -> None:
+        await exports.approve(staff, concern_id, typed.get("release", "")[:24])
+
+    @bp.post(f"/oro/<concern_id:{ID}>/export", name="concern-export")
+    @openapi.definition(
+        summary="Export a concern for the record system",
+        description="Needs a staff login. `kind` is `pdf` or `json`; `whole` is `yes` to include what is shielded, "
+        "which a second person must have said yes to within a day. The JSON has the format `koll-concern/1`.",
+        tag="staff",
+        response=[
+            openapi.definitions.Response({"application/json": EXPORTED, "application/pdf": bytes}, 200),
+            openapi.definitions.Response({"text/html": str}, 404, "Not there, or not for this person"),
+        ],
+    )
+    @known
+    async def export(request: Request, staff: StaffMember, concern_id: str) -> HTTPResponse:
+        sent: Any = request.form or {}
+        kind = "json" if sent.get("kind") == "json" else "pdf"
+        data = await exports.export(staff, concern_id, kind, whole=sent.get("whole") == "yes")
+        body = as_json(data) if kind == "json" else await asyncio.to_thread(paper_of, house, data)
+        # The file's name ends up in folders and logs: it says nothing but which.
+        headers = {"content-disposition": f'attachment; filename="utdrag-{concern_id[:8]}.{kind}"'}
+        return HTTPResponse(body, headers=headers, content_type=_TYPES[kind])
 
     @form("identitet", "identity")
     async def identity(request: Request, staff: StaffMember, concern_id: str, typed: dict[str, str]) -> HTTPResponse:

@@ -14,6 +14,7 @@ from sanic import HTTPResponse, Request, Sanic, redirect
 from backend.alerts.service import AlertDesk
 from backend.booking.service import BookingDesk
 from backend.concerns.dryrun import RulesDesk
+from backend.concerns.export import ExportDesk
 from backend.concerns.handling import HandlingDesk
 from backend.concerns.inbox import InboxDesk
 from backend.concerns.service import ConcernDesk
@@ -99,7 +100,7 @@ def setup(
     async def talk(request: Request, staff: StaffMember, booking_id: str) -> HTTPResponse:
         return await show(request, "booking", staff, talk=await booking.open_for(staff, booking_id))
 
-    handling.setup(shell, concerns, handled, Drafts(house))
+    handling.setup(shell, concerns, handled, ExportDesk(house, concerns, handled), Drafts(house))
     inbox.setup(shell, InboxDesk(house, concerns), handled)
     routing_rules.setup(shell, RulesDesk(house))
     understanding.setup(shell, learning)

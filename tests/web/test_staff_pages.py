@@ -32,7 +32,7 @@ from tests.web.serving import Served, serve
 
 DEEDS = (
     "skriver", "lamna-tillbaka", "senare", "flytta", "skyddsbedomning", "beslut", "barn-finns", "aterkoppling-onskas",
-    "aterkoppling", "avsluta", "identitet",
+    "aterkoppling", "avsluta", "identitet", "export", "slapp", "godkann",
 )  # fmt: skip
 """What can be done with a concern, by the last part of its address."""
 PASSWORD = "ett lösenord som är långt nog"
