@@ -29,6 +29,7 @@ from backend.core.errors import Conflict, NotFound
 from backend.core.house import House
 from backend.core.paper import Paper
 from backend.core.people import StaffMember
+from backend.core.reader import Reader
 from backend.core.vault import new_id
 
 FORMAT = "koll-concern/1"
@@ -296,14 +297,14 @@ def paper_of(house: House, data: dict[str, Any]) -> bytes:
         paper.text(say("staff.paper.left_out_text", None, names=names))
     unsaid = say("staff.concern.unsaid")
     needs = ", ".join(say(f"staff.need.{need}") for need in concern["needs"])
-    who = named("staff.rules.who", concern["who"]) if concern["who"] else unsaid
+    who = Reader(concern["who"], concern["band"]).combined or "unknown"
     paper.facts(
         [
             (say("staff.paper.id"), concern["id"]),
             (say("staff.paper.received"), moment(concern["received_at"])),
             (say("staff.paper.unit"), unit(concern["unit"])),
             (say("staff.paper.source"), say(f"staff.source.{concern['source']}")),
-            (say("staff.concern.who"), f"{who}{', ' + concern['band'] if concern['band'] else ''}"),
+            (say("staff.concern.who"), say(f"staff.who.{who}")),
             (say("staff.concern.about"), named("summary.about_value", concern["about"]) or unsaid),
             (say("staff.concern.happening"), named("common", concern["happening_now"]) or unsaid),
             (say("staff.concern.lang"), named("staff.lang", concern["language"])),

@@ -7,8 +7,9 @@ says what has changed. What was typed stays in its field.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -18,7 +19,7 @@ from sanic_ext import openapi
 
 from backend.concerns.export import EXPORTED, ExportDesk, as_json, paper_of
 from backend.concerns.handling import FEEDBACK_WAYS, GROUNDS, HandlingDesk
-from backend.concerns.rules import CHECK_OUTCOMES, DECISION_OUTCOMES
+from backend.concerns.rules import CHECK_OUTCOMES, DECISION_OUTCOMES, Deed
 from backend.concerns.service import ConcernDesk
 from backend.core.errors import Conflict, DomainError, NotFound
 from backend.core.people import StaffMember
@@ -51,7 +52,7 @@ def setup(shell: Shell, concerns: ConcernDesk, handling: HandlingDesk, exports: 
         opened = await concerns.open_for(staff, concern_id)
         handled = await handling.handled(staff, concern_id)
         return await show(
-            request, "concern", staff, status, concern=opened, handled=handled, list_query=_list_query(request),
+            request, "concern", staff, status, concern=opened, history=_folded(opened.history), handled=handled, list_query=_list_query(request),
             units=[(unit.id, unit.name) for unit in units if unit.id != staff.unit],
             crossing=[unit.name for unit in units if handling.crosses(staff.unit, unit.id)],
             check_outcomes=CHECK_OUTCOMES, decision_outcomes=DECISION_OUTCOMES, grounds=GROUNDS,
@@ -209,3 +210,9 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         return date.min
+
+
+def _folded(history: Sequence[Deed]) -> list[tuple[Deed, int]]:
+    """The history with the same deed of the same person several times in a row as one, the latest; the log has them all."""
+    runs = [list(run) for _, run in itertools.groupby(history, key=lambda deed: (deed.tag, deed.name))]
+    return [(run[-1], len(run)) for run in runs]
