@@ -23,10 +23,11 @@ from backend.cases.service import CaseDesk
 from backend.cases.team import TeamDesk
 from backend.chat import pages as chat_pages
 from backend.chat import setup as chat_setup
+from backend.chat.answers import Answers
 from backend.concerns import report_views
 from backend.concerns import views as concerns_views
 from backend.concerns.service import ConcernDesk
-from backend.config import Settings
+from backend.config import ROOT, Settings
 from backend.core import idempotency, outbox, webhooks
 from backend.core.audit_chain import AuditChain, chain_key
 from backend.core.clock import Clock, SystemClock
@@ -154,7 +155,8 @@ def _register_features(app: Sanic, house: House) -> None:
     journey_views.setup(app, journey)
     learning = Learning(house)
     talks = TalkDesk(house)
-    near = chat_setup.Neighbours(watch, booking, concerns, journey, returning, learning, talks)
+    answers = Answers.load(ROOT / "rasa" / "domain", house.wording)
+    near = chat_setup.Neighbours(watch, booking, concerns, journey, returning, learning, talks, answers)
     desk = chat_setup.setup(app, house, near)
     chat_pages.setup(app, house, desk)
     help_page.setup(app, house)
@@ -169,7 +171,7 @@ def _register_features(app: Sanic, house: House) -> None:
     duty.setup(shell, team)
     staff_log.setup(shell, LogDesk(house, cases, chain))
     account_pages.setup(shell, AccountDesk(house))
-    editing = EditingDesk(house, (house.phrases.texts, journey.texts), journey.explained())
+    editing = EditingDesk(house, (house.phrases.texts, journey.texts, answers.texts), journey.explained())
     texts.setup(shell, editing)
     calendar.setup(shell, booking)
     shell.open(app)

@@ -35,8 +35,9 @@ class Button(msgspec.Struct, frozen=True):
 
 
 class Utterance(msgspec.Struct, frozen=True):
-    """One thing said: words, buttons and a directive that the backend carries out."""
+    """One thing said: words, buttons and a directive that the backend carries out. ``name`` is the answer's."""
 
+    name: str | None = None
     text: str | None = None
     buttons: list[Button] = []
     custom: dict[str, Any] | None = None

@@ -14,6 +14,7 @@ from typing import Any
 
 from backend.booking.service import BookingDesk
 from backend.chat import repository
+from backend.chat.answers import Answers
 from backend.chat.assistant import Reply, Utterance
 from backend.chat.repository import OpenChat, Say
 from backend.chat.topics import topic_of
@@ -38,8 +39,9 @@ def taken_for(reply: Reply, chat: OpenChat) -> str:
 class Expander:
     """Turns one reply of the assistant into messages to store."""
 
-    def __init__(self, house: House, booking: BookingDesk, journey: Journey) -> None:
+    def __init__(self, house: House, booking: BookingDesk, journey: Journey, answers: Answers) -> None:
         self._house = house
+        self._answers = answers
         self._booking = booking
         self._journey = journey
 
@@ -97,9 +99,9 @@ class Expander:
     async def _utterance(self, said: Utterance, turn: Turn, chat: OpenChat, topic: str) -> Say | None:
         directive = said.custom or {}
         choices = tuple((button.title, button.payload) for button in said.buttons)
-        text = said.text or ""
         show = directive.get("show")
         reader = turn.reader
+        text = self._answers.said(said.name, reader, said.text or "")
         if show == "tongue" and directive.get("tongue") in self._house.tongues:
             return self.tongue(str(directive["tongue"]), reader)
         if show == "map":

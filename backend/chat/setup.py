@@ -8,6 +8,7 @@ from sanic import HTTPResponse, Request, Sanic, json
 
 from backend.booking.service import BookingDesk
 from backend.chat import internal, views
+from backend.chat.answers import Answers
 from backend.chat.assistant import Assistant
 from backend.chat.expand import Expander
 from backend.chat.service import ChatDesk
@@ -37,13 +38,14 @@ class Neighbours:
     returning: Returning
     learning: Learning
     talks: TalkDesk
+    answers: Answers
 
 
 def setup(app: Sanic, house: House, near: Neighbours) -> ChatDesk:
     """Register the chat and return its desk."""
     assistant = Assistant(house.settings.rasa_url, house.settings.rasa_token, house.settings.rasa_deadline, house.clock)
     turns = Turns()
-    expander = Expander(house, near.booking, near.journey)
+    expander = Expander(house, near.booking, near.journey, near.answers)
     desk = ChatDesk(
         house, assistant, turns, near.watch, near.booking, near.returning, expander, near.learning, near.talks
     )

@@ -179,9 +179,10 @@ class Collected(OutputChannel):
         return NAME
 
     async def send_response(self, recipient_id: str, message: dict[str, Any]) -> None:
-        """Keep text, buttons and custom data of one utterance together."""
+        """Keep name, text, buttons and custom data of one utterance together."""
         self.messages.append(
             {
+                "name": message.get("utter_action") or None,
                 "text": message.get("text") or None,
                 "buttons": [
                     {"title": button.get("title", ""), "payload": button.get("payload", "")}

@@ -81,11 +81,12 @@ def test_every_route_asks_for_the_token(server: Server) -> None:
 
 
 def test_one_utterance_is_one_entry(server: Server) -> None:
-    """Text, buttons and custom data of an utterance come together, in order."""
+    """Name, text, buttons and custom data of an utterance come together, in order."""
     answer = server.turn(new_conversation(), text="hej")
 
     assert [
         {
+            "name": "utter_smalltalk",
             "text": "Hej!",
             "buttons": [
                 {"title": "Boka", "payload": "/booking"},

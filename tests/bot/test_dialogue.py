@@ -125,3 +125,10 @@ def test_not_understood_never_gets_the_same_apology_twice_running(running: House
         heard.append(message["text"])
     assert len(heard) >= 2, "these texts are understood by now: choose others"
     assert all(first != second for first, second in pairwise(heard))
+
+
+def test_an_answer_says_its_name(running: House) -> None:
+    """Also when an action gives it, so that an editor's words can take its place."""
+    running.neighbour.forget()
+    answer = running.talk(who="child", band="13-17").say("är det hemligt det jag skriver här?")
+    assert "utter_rights__secrecy" in [message["name"] for message in answer["messages"]]
