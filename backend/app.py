@@ -15,6 +15,7 @@ from sanic.config import Config
 from sanic_ext import Extend
 
 from backend.alerts.service import AlertDesk
+from backend.booking import callback_views
 from backend.booking import views as booking_views
 from backend.booking.callbacks import CallbackDesk
 from backend.booking.service import BookingDesk
@@ -51,7 +52,7 @@ from backend.journey import views as journey_views
 from backend.journey.service import Journey
 from backend.returning import views as returning_views
 from backend.returning.service import Returning
-from backend.staff import account_pages, calendar, duty, phone_report, texts
+from backend.staff import account_pages, calendar, duty, phone_report, promise, texts
 from backend.staff import cases as staff_cases
 from backend.staff import log as staff_log
 from backend.staff import views as staff_views
@@ -148,6 +149,7 @@ def _register_features(app: Sanic, house: House) -> None:
     concerns = ConcernDesk(house)
     journey = Journey(house.settings.content_dir, house.phrases, house.wording)
     booking_views.setup(app, house, booking, watch, journey)
+    callback_views.setup(app, house, callbacks, watch)
     concerns_views.setup(app, house, concerns, watch)
     report_views.setup(app, house, concerns, watch)
     returning = Returning(house, booking, concerns)
@@ -174,6 +176,7 @@ def _register_features(app: Sanic, house: House) -> None:
     editing = EditingDesk(house, (house.phrases.texts, journey.texts, answers.texts), journey.explained())
     texts.setup(shell, editing)
     calendar.setup(shell, booking)
+    promise.setup(shell, booking, callbacks)
     shell.open(app)
     every(app, "texts", HOUSEKEEPING_SECONDS, editing.reload)
     every(app, "holds", HOUSEKEEPING_SECONDS, booking.release_expired)

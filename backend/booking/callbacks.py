@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session
 from backend.alerts import service as alerts
 from backend.alerts.service import AlertDesk
 from backend.booking import promise_repository as repository
-from backend.booking import rules
 from backend.booking.promise import Promise
 from backend.booking.promise_tables import Callback
 from backend.booking.races import contend
@@ -25,9 +24,6 @@ from backend.booking.safe import CHOICES, Safe
 from backend.booking.service import BookingDesk, Details
 from backend.core import audit, codes, outbox
 from backend.core.audit import Tag
-from backend.core.clock import to_local
-from backend.core.closed_days import ClosedDays
-from backend.core.duty import Duty
 from backend.core.errors import Conflict, InvalidField, NotFound
 from backend.core.house import House
 from backend.core.people import StaffMember, first_name_of
@@ -83,6 +79,7 @@ class CallbackView:
     state: str
     by_phone: bool
     tried: bool
+    reader: Reader
 
     @property
     def waiting(self) -> bool:
@@ -133,19 +130,11 @@ class CallbackDesk:
         self._booking = booking
         self._promise: Promise = booking.promise
         self._unit = house.municipality.booking.unit
-        self._days_ahead = house.municipality.booking.days_ahead
-        self._duty = Duty(house.municipality)
-        self._closed = ClosedDays(house.municipality).closed
         self._alerts = AlertDesk(house)
 
     def deadline(self, now: datetime) -> datetime:
-        """When somebody who asks now is to have been reached: at closing time on the last day of the promise."""
-        today = to_local(now).date()
-        for day in (*reversed(rules.promised_days(today, self._days_ahead, self._closed)), *self._open_after(today)):
-            closes = self._duty.closes(day)
-            if closes is not None and closes > now:
-                return closes
-        return now + timedelta(days=1)
+        """See `Promise.deadline`."""
+        return self._promise.deadline(now)
 
     def open_to(self, staff: StaffMember) -> bool:
         """Whether there are callbacks for ``staff``."""
@@ -210,7 +199,9 @@ class CallbackDesk:
             row = repository.callback(session, callback_id)
             if row is None:
                 raise NotFound
-            return CallbackView(row.id, row.asked_at, row.deadline, row.state, row.phone is not None, row.tries > 0)
+            return CallbackView(
+                row.id, row.asked_at, row.deadline, row.state, row.phone is not None, row.tries > 0, _reader(row)
+            )
 
         return await self._db.read(look)
 
@@ -360,9 +351,6 @@ class CallbackDesk:
             raise Conflict
         if row.taken_by != staff.id:
             row.state, row.taken_by, row.taken_at = TAKEN, staff.id, now
-
-    def _open_after(self, today: date) -> list[date]:
-        return list(rules.open_after(today, self._closed))
 
     def _checked(self, request: Request) -> Request:
         if request.reach not in REACH:

@@ -20,6 +20,7 @@ from backend.booking.offering import Asked, Offer, Offering
 from backend.core import audit, outbox
 from backend.core.audit import Tag
 from backend.core.clock import to_local
+from backend.core.closed_days import ClosedDays
 from backend.core.duty import Duty
 from backend.core.errors import Conflict, NotFound, StorageUnavailable
 from backend.core.house import House
@@ -79,7 +80,18 @@ class Promise:
         self._house = house
         self._offering = offering
         self._duty = Duty(house.municipality)
+        self._closed = ClosedDays(house.municipality).closed
         self._unit = house.municipality.booking.unit
+
+    def deadline(self, now: datetime) -> datetime:
+        """When somebody who asks now is to have been reached: at closing time on the last day of the promise."""
+        today = to_local(now).date()
+        promised = rules.promised_days(today, self._house.municipality.booking.days_ahead, self._closed)
+        for day in (*reversed(promised), *rules.open_after(today, self._closed)):
+            closes = self._duty.closes(day)
+            if closes is not None and closes > now:
+                return closes
+        return now + timedelta(days=1)
 
     async def count(self, who: str, asked: Asked, offer: Offer) -> None:
         """Count that ``who`` (a chat, a form) was shown ``offer``, once a day, and ring if nothing could be offered.

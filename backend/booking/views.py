@@ -218,6 +218,7 @@ class _Pages:
     ) -> HTTPResponse:
         """Free times to choose from, or the nearest to what was wished, or the true next one, or who to call."""
         reader, wishes, errors = draft.reader, draft.wishes, errors or {}
+        card = await self._card(draft)
         offer: Offer | None = None
         wish_options: dict[str, list[tuple[str, str]]] = {}
         try:
@@ -228,7 +229,8 @@ class _Pages:
                 AT_ONCE,
                 holder=draft.holder,
                 wish=wishes.wish(),
-                acute=bool(wishes.acute),
+                acute=bool(wishes.acute) or card is not None,
+                counted=draft.holder,
             )
             wish_options = await self._wish_options(reader)
         except StorageUnavailable as error:
@@ -256,9 +258,17 @@ class _Pages:
             minutes=self._house.municipality.booking.hold_minutes,
             length=self._house.municipality.booking.meeting_minutes,
             wish_options=wish_options,
-            lines=[] if times or near else self._numbers(reader),
-            card=await self._card(draft),
+            callback=self._callback(offer, reader),
+            closed=offer is not None and not offer.staffed,
+            lines=[] if (times or near) and offer and offer.staffed else self._numbers(reader),
+            card=card,
         )
+
+    def _callback(self, offer: Offer | None, reader: Reader) -> str:
+        """Until when somebody is in touch instead, where there is no time within the promise; else nothing."""
+        if offer is None or offer.within or not self._desk.enabled:
+            return ""
+        return self._label(self._desk.promise.deadline(self._house.clock.now()), reader)
 
     async def details(
         self,

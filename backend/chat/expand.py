@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from backend.booking.labels import when
 from backend.booking.service import BookingDesk
 from backend.chat import repository
 from backend.chat.answers import Answers
@@ -112,7 +113,7 @@ class Expander:
             return self._map(directive.get("station"), words_for, text, choices)
         if show == "contacts":
             contacts = self.contacts(str(directive.get("set", "child")), reader, topic, text)
-            return Say(contacts.kind, topic, contacts.text, contacts.card, choices)
+            return self._or_called(Say(contacts.kind, topic, contacts.text, contacts.card, choices), turn)
         if show == "times":
             return self._times(directive, reader, text, choices, topic)
         if show == "summary":
@@ -129,6 +130,16 @@ class Expander:
         if not text and not choices:
             return None
         return Say("interruption" if directive.get("interruption") else "text", topic, text, None, choices)
+
+    def _or_called(self, say: Say, turn: Turn) -> Say:
+        """With the way to ask that somebody is in touch, where there was no time within the promise."""
+        if not turn.unmet:
+            return say
+        phrases, now, reader = self._house.phrases, self._house.clock.now(), turn.reader
+        deadline = when(phrases, self._booking.promise.deadline(now), now, reader)
+        url = "/boka/uppringd?lang=en" if reader.lang == "en" else "/boka/uppringd"
+        card = {**(say.card or {}), "links": [{"title": self._say("callback.link", reader), "url": url}]}
+        return replace(say, text=f"{say.text} {self._say('callback.instead', reader, deadline=deadline)}", card=card)
 
     def _map(self, station: object, reader: Reader, text: str, choices: tuple[tuple[str, str], ...]) -> Say:
         shown = self._journey.overview(reader) if station is None else self._journey.station(str(station), reader)

@@ -138,7 +138,15 @@ class _Calls:
         """Free times, nearest first, with the true next time when there is none, and whether the office is open now."""
         met = await self._met(turn) if wish.same else None
         whom = Wish(wish.gender, wish.language, met)
-        offer = await self._booking.offer(wish.channel, wish.wanted(), max(0, wish.skip), wish=whom)
+        offer = await self._booking.offer(
+            wish.channel,
+            wish.wanted(),
+            max(0, wish.skip),
+            wish=whom,
+            acute=await self._cannot_wait(turn),
+            counted=turn.holder,
+        )
+        turn.unmet = not offer.within
         return {
             "times": [self._time(time, turn) for time in offer.times],
             "near": [self._time(time, turn) for time in offer.near],
@@ -148,6 +156,16 @@ class _Calls:
             "staffed": self._duty.open_at(self._house.clock.now()),
             "opens": self._label(offer.opens, turn) if offer.opens is not None else None,
         }
+
+    async def _cannot_wait(self, turn: Turn) -> bool:
+        """Whether danger has been told in this chat and not taken back: then the times kept for that are offered too."""
+
+        def look(session: Any) -> bool:
+            chat = repository.reopen(session, self._house.vault, turn.chat_id)
+            danger = repository.worst_danger(session, turn.chat_id, chat.corrected if chat else frozenset())
+            return danger is not None and danger.level in ("A0", "A1")
+
+        return await self._house.db.read(look)
 
     async def hold(self, turn: Turn, wish: HoldRequest) -> dict[str, Any]:
         """Keep a time while the person decides."""

@@ -30,13 +30,17 @@ class Issued:
 
 @dataclass(slots=True)
 class Turn:
-    """One turn of one chat. ``issued`` is what its calls have committed."""
+    """One turn of one chat. ``issued`` is what its calls have committed.
+
+    ``unmet``: it was told that there is no time within the promise, so it is to be told of another way too.
+    """
 
     token: str
     chat_id: str
     holder: str
     reader: Reader
     issued: dict[str, Issued] = field(default_factory=dict)
+    unmet: bool = False
     closed: bool = False
     working: asyncio.Lock = field(default_factory=asyncio.Lock)
 

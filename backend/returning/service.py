@@ -9,6 +9,7 @@ from functools import partial
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from backend.booking.callbacks import CallbackDesk, CallbackView
 from backend.booking.labels import when
 from backend.booking.lifecycle import Deed, after
 from backend.booking.notices import Reminder
@@ -64,6 +65,15 @@ class ConcernSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackSeen:
+    """All that a code reveals of a request to be reached; ``ticket`` lets its holder withdraw it."""
+
+    callback: CallbackView
+    ticket: str
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
 class OwnCode:
     """A code that only the person knows, to be shown once; ``receipt`` is for saying that it is saved."""
 
@@ -80,11 +90,12 @@ class Returning:
     def __init__(self, house: House, booking: BookingDesk, concerns: ConcernDesk) -> None:
         self._house = house
         self._booking = booking
+        self._callbacks = CallbackDesk(house, booking)
         self._concerns = concerns
         self._tickets = TicketOffice(house.settings.code_pepper)
         self._valid = timedelta(hours=house.municipality.retention.code_hours)
 
-    async def open(self, text: str, source: str) -> BookingSeen | ConcernSeen:
+    async def open(self, text: str, source: str) -> BookingSeen | ConcernSeen | CallbackSeen:
         """What the six words in ``text`` open. Raises `WrongCode` or `TooMany`, which is checked before hashing,
         and `CodeReadAloud` for words that staff have read aloud: those are for `exchange`."""
         self._house.brake.check(source)
@@ -122,6 +133,23 @@ class Returning:
         assert isinstance(seen, BookingSeen)
         return seen
 
+    async def request_behind(self, ticket: str) -> CallbackSeen:
+        """The request to be reached behind a ticket, as it is now. Raises `WrongCode` as `again`."""
+        read = self._tickets.read(ticket, self._house.clock.now())
+        if read is None:
+            raise WrongCode
+        row = await self._house.db.read(lambda session: session.get(codes.ReturnCode, read.receipt))
+        if row is None or _mark(row.digest) != read.mark or row.kind != "callback":
+            raise WrongCode
+        seen = await self._behind(row, read.used_before)
+        assert isinstance(seen, CallbackSeen)
+        return seen
+
+    async def withdraw(self, ticket: str) -> bool:
+        """Nobody is to be in touch any more; False if it was over before. Raises `WrongCode` as `again`."""
+        seen = await self.request_behind(ticket)
+        return await self._callbacks.withdraw(seen.callback.callback_id)
+
     async def cancel(self, ticket: str, once: str | None = None) -> bool:
         """Cancel the talk behind a ticket; False if it was cancelled before or is over. Raises as `again`."""
         seen = await self.again(ticket)
@@ -145,7 +173,7 @@ class Returning:
         key = self._key(seen, once, "remind", repr(reminder))
         await self._booking.changes.remind(seen.booking_id, reminder, key=key)
 
-    def describe(self, found: BookingSeen | ConcernSeen, reader: Reader) -> str:
+    def describe(self, found: BookingSeen | ConcernSeen | CallbackSeen, reader: Reader) -> str:
         """One sentence about it, for chat and page."""
         phrases, now = self._house.phrases, self._house.clock.now()
         if isinstance(found, BookingSeen):
@@ -156,6 +184,9 @@ class Returning:
                 channel=phrases.say(f"summary.channel.{found.booking.channel}", reader).lower(),
                 therapist=found.booking.therapist,
             )
+        if isinstance(found, CallbackSeen):
+            deadline = when(phrases, found.callback.deadline, now, reader)
+            return phrases.say(f"callback.found.{_told(found)}", reader, deadline=deadline)
         state = "answered" if found.answers else found.state
         return phrases.say(
             "code.concern_found",
@@ -168,9 +199,9 @@ class Returning:
         """The booking's state as its holder sees it: ``over`` is a talk that was on and has ended."""
         return "over" if found.active and not found.can_move else found.booking.state
 
-    def answers(self, found: BookingSeen | ConcernSeen, reader: Reader) -> list[tuple[str, str]]:
+    def answers(self, found: BookingSeen | ConcernSeen | CallbackSeen, reader: Reader) -> list[tuple[str, str]]:
         """The answers to a concern, oldest first: a line about who and when, and the words as they were written."""
-        if isinstance(found, BookingSeen):
+        if isinstance(found, BookingSeen | CallbackSeen):
             return []
         say, now = self._house.phrases.say, self._house.clock.now()
         return [
@@ -218,7 +249,9 @@ class Returning:
         body = {"deed": deed, "wish": wish}
         return key_for(self._house.settings.code_pepper, f"code:{seen.booking_id}", once, body)
 
-    async def _behind(self, row: codes.ReturnCode, used_before: datetime | None) -> BookingSeen | ConcernSeen:
+    async def _behind(
+        self, row: codes.ReturnCode, used_before: datetime | None
+    ) -> BookingSeen | ConcernSeen | CallbackSeen:
         now = self._house.clock.now()
         try:
             if row.kind == "booking":
@@ -230,10 +263,22 @@ class Returning:
                     can_move=after(booking.state, Deed.MOVE) is not None and booking.end > now,
                     can_rebook=after(booking.state, Deed.REBOOK) is not None,
                 )
+            if row.kind == "callback":
+                callback = await self._callbacks.status(row.subject)
+                ticket = self._tickets.write(Ticket(row.id, _mark(row.digest), now, used_before))
+                return CallbackSeen(callback, ticket, callback.waiting and callback.deadline <= now)
             concern = await self._concerns.status(row.subject)
             return ConcernSeen(concern.received_at, concern.state, concern.unit, concern.answers)
         except NotFound:  # purged since; a code of something that is gone is a wrong code
             raise WrongCode from None
+
+
+def _told(seen: CallbackSeen) -> str:
+    """Which sentence says how a request stands."""
+    callback = seen.callback
+    if not callback.waiting:
+        return callback.state
+    return "late" if seen.late else "tried" if callback.tried else "phone" if callback.by_phone else "code"
 
 
 def _mark(digest: bytes) -> str:

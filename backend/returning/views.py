@@ -35,7 +35,7 @@ from backend.core.errors import (
 from backend.core.house import House
 from backend.core.reader import Reader
 from backend.danger.service import DangerWatch
-from backend.returning.service import BookingSeen, Returning
+from backend.returning.service import BookingSeen, CallbackSeen, Returning
 from backend.web.help import language, local
 from backend.web.render import once, page
 from backend.web.security import source_of
@@ -63,7 +63,13 @@ def setup(app: Sanic, house: House, booking: BookingDesk, returning: Returning, 
         ticket = form.get("ticket") or ""
         if not ticket:
             return await pages.open(request, form.get("words") or "")
-        steps = {"times": pages.times, "move": pages.move, "cancel": pages.cancel, "remind": pages.remind}
+        steps = {
+            "times": pages.times,
+            "move": pages.move,
+            "cancel": pages.cancel,
+            "remind": pages.remind,
+            "withdraw": pages.withdraw,
+        }
         try:
             return await steps.get(form.get("step") or "", pages.show)(request, form, ticket)
         except WrongCode as error:
@@ -102,6 +108,8 @@ class _Pages:
             return await self.ask(request, error.status, error=message, words=words, card=card)
         if isinstance(found, BookingSeen):
             return await self._time(request, found)
+        if isinstance(found, CallbackSeen):
+            return await self._callback(request, found)
         return await page(
             request,
             "returning/concern.html",
@@ -194,6 +202,18 @@ class _Pages:
         if done:
             return await self._time(request, seen, done=self._say("code.cancelled", reader))
         return await self._time(request, seen)
+
+    async def withdraw(self, request: Request, form: Any, ticket: str) -> HTTPResponse:
+        """Nobody is to be in touch any more."""
+        done = await self._returning.withdraw(ticket)
+        found = await self._returning.request_behind(ticket)
+        said = self._say("callback.withdrawn", found.callback.reader) if done else ""
+        return await self._callback(request, found, said)
+
+    async def _callback(self, request: Request, seen: CallbackSeen, done: str = "") -> HTTPResponse:
+        reader = seen.callback.reader
+        found = self._returning.describe(seen, reader)
+        return await page(request, "returning/callback.html", reader=reader, seen=seen, found=found, done=done)
 
     async def remind(self, request: Request, form: Any, ticket: str) -> HTTPResponse:
         """One question at a time until it is known whether, how and where to."""

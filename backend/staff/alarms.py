@@ -10,6 +10,7 @@ from typing import Any
 from sanic import HTTPResponse, Request, redirect
 
 from backend.alerts.service import AlertDesk, AlertRow
+from backend.booking.callbacks import CallbackDesk
 from backend.booking.service import BookingDesk
 from backend.concerns.service import ConcernDesk
 from backend.core.errors import Conflict, NotLoggedIn
@@ -43,9 +44,10 @@ class Ringing:
 class Alarms:
     """Alerts with links for whoever may follow them."""
 
-    def __init__(self, alerts: AlertDesk, booking: BookingDesk, concerns: ConcernDesk) -> None:
+    def __init__(self, alerts: AlertDesk, booking: BookingDesk, concerns: ConcernDesk, callbacks: CallbackDesk) -> None:
         self._alerts = alerts
         self._booking = booking
+        self._callbacks = callbacks
         self._concerns = concerns
         self.days = alerts.days
         self.acknowledge = alerts.acknowledge
@@ -79,7 +81,9 @@ class Alarms:
 
         concerns = await self._concerns.openable(staff, ids("concern"))
         talks = await self._booking.readable(staff, ids("booking"))
+        calls = await self._callbacks.readable(staff, ids("booking") - talks)
         links = {each: f"/personal/oro/{each}" for each in concerns} | {each: f"/personal/tid/{each}" for each in talks}
+        links |= {each: f"/personal/loftet/{each}" for each in calls}
         return [Alarm(row, links.get(row.subject or "", "")) for row in rows]
 
 

@@ -79,7 +79,7 @@ def setup(shell: Shell, booking: BookingDesk) -> None:
     shell.way(PATH, "staff.calendar.nav", desk.open_to)
     pages = _Pages(shell, booking)
 
-    @bp.get("/kalender")
+    @bp.get("/kalender", name="calendar-week")
     @known
     async def calendar(request: Request, staff: StaffMember) -> HTTPResponse:
         people = await pages.people(staff)
@@ -87,12 +87,12 @@ def setup(shell: Shell, booking: BookingDesk) -> None:
             return await pages.overview(request, staff, people)
         return await pages.week(request, staff, people)
 
-    @bp.get("/kalender/dag")
+    @bp.get("/kalender/dag", name="calendar-dag")
     @known
     async def day(request: Request, staff: StaffMember) -> HTTPResponse:
         return await pages.day(request, staff, pages.asked_day(request.args.get("dag")))
 
-    @bp.post("/kalender/andra")
+    @bp.post("/kalender/andra", name="calendar-andra-post")
     @known
     async def change(request: Request, staff: StaffMember) -> HTTPResponse:
         form = _form(request)
@@ -104,7 +104,7 @@ def setup(shell: Shell, booking: BookingDesk) -> None:
             return await pages.day(request, staff, pages.asked_day(form.get("day")), error, form)
         return pages.back(form, done)
 
-    @bp.post(f"/kalender/ta-bort/<row_id:{ID}>")
+    @bp.post(f"/kalender/ta-bort/<row_id:{ID}>", name="calendar-ta-bort-post-one")
     @known
     async def remove(request: Request, staff: StaffMember, row_id: str) -> HTTPResponse:
         form = _form(request)
@@ -115,14 +115,14 @@ def setup(shell: Shell, booking: BookingDesk) -> None:
         await desk.drop_part(staff, whose, row_id)
         return pages.back(form, "removed")
 
-    @bp.get("/kalender/borta")
+    @bp.get("/kalender/borta", name="calendar-borta")
     @known
     async def away(request: Request, staff: StaffMember) -> HTTPResponse:
         when = request.args.get("nar") or ""
         form = {"vem": request.args.get("vem") or "", "nar": when if when in QUICK else "until"}
         return await pages.away(request, staff, form)
 
-    @bp.post("/kalender/borta")
+    @bp.post("/kalender/borta", name="calendar-borta-post")
     @known
     async def go_away(request: Request, staff: StaffMember) -> HTTPResponse:
         form = _form(request)
@@ -141,12 +141,12 @@ def setup(shell: Shell, booking: BookingDesk) -> None:
             f"{PATH}?{urlencode({'vem': whose, 'vecka': to_local(start).date(), 'klart': 'absent'})}", status=303
         )
 
-    @bp.get("/kalender/ny-tid")
+    @bp.get("/kalender/ny-tid", name="calendar-ny-tid")
     @known
     async def misplaced(request: Request, staff: StaffMember) -> HTTPResponse:
         return await pages.misplaced(request, staff)
 
-    @bp.post("/kalender/ny-tid")
+    @bp.post("/kalender/ny-tid", name="calendar-ny-tid-post")
     @known
     async def give_all(request: Request, staff: StaffMember) -> HTTPResponse:
         for talk in await desk.affected(staff):
@@ -157,7 +157,7 @@ def setup(shell: Shell, booking: BookingDesk) -> None:
                     continue
         return redirect(f"{PATH}/ny-tid?klart=given", status=303)
 
-    @bp.post(f"/kalender/ny-tid/<booking_id:{ID}>")
+    @bp.post(f"/kalender/ny-tid/<booking_id:{ID}>", name="calendar-ny-tid-post-one")
     @known
     async def replace(request: Request, staff: StaffMember, booking_id: str) -> HTTPResponse:
         form = _form(request)
@@ -172,12 +172,12 @@ def setup(shell: Shell, booking: BookingDesk) -> None:
             return await pages.misplaced(request, staff, error, booking_id)
         return redirect(f"{PATH}/ny-tid?klart=moved", status=303)
 
-    @bp.get("/kalender/tider")
+    @bp.get("/kalender/tider", name="calendar-tider")
     @known
     async def hours(request: Request, staff: StaffMember) -> HTTPResponse:
         return await pages.hours(request, staff, request.args.get("vem") or staff.id)
 
-    @bp.post("/kalender/tider")
+    @bp.post("/kalender/tider", name="calendar-tider-post")
     @known
     async def set_hours(request: Request, staff: StaffMember) -> HTTPResponse:
         form = _form(request)

@@ -108,6 +108,7 @@ class Shell:
             "now": self.house.clock.now(),
             "ways": [way for way in self._ways if staff is not None and way.visible(staff)],
             "alarms": None,
+            "capacity": None,
         }
         if staff is not None:
             shared |= {name: await find(staff) for name, find in self._shared.items()}

@@ -12,6 +12,7 @@ from typing import Any
 from sanic import HTTPResponse, Request, Sanic, redirect
 
 from backend.alerts.service import AlertDesk
+from backend.booking.callbacks import CallbackDesk
 from backend.booking.service import BookingDesk
 from backend.concerns.dryrun import RulesDesk
 from backend.concerns.export import ExportDesk
@@ -41,7 +42,7 @@ def setup(
     shell = Shell(house, door)
     known, show, bp = shell.known, shell.show, shell.bp
     days = ClosedDays(house.municipality)
-    ringing = Alarms(alerts, booking, concerns)
+    ringing = Alarms(alerts, booking, concerns, CallbackDesk(house, booking))
     handled = HandlingDesk(house)
     shell.way(HOME, "staff.home")
     shell.share("alarms", ringing.banner)
