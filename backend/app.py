@@ -26,7 +26,6 @@ from backend.chat import pages as chat_pages
 from backend.chat import setup as chat_setup
 from backend.chat.answers import Answers
 from backend.concerns import report_views
-from backend.concerns import views as concerns_views
 from backend.concerns.service import ConcernDesk
 from backend.config import ROOT, Settings
 from backend.core import idempotency, outbox, webhooks
@@ -58,6 +57,11 @@ from backend.staff import log as staff_log
 from backend.staff import views as staff_views
 from backend.staff.account_desk import AccountDesk
 from backend.staff.log_desk import LogDesk
+from backend.stories import mypage
+from backend.stories import views as story_views
+from backend.stories.reading import StoryReading
+from backend.stories.service import StoryDesk
+from backend.stories.visits import Visits
 from backend.talks.service import TalkDesk
 from backend.web import accessibility, assets, demo, errors, render, security, style
 from backend.web import help as help_page
@@ -150,22 +154,25 @@ def _register_features(app: Sanic, house: House) -> None:
     journey = Journey(house.settings.content_dir, house.phrases, house.wording)
     booking_views.setup(app, house, booking, watch, journey)
     callback_views.setup(app, house, callbacks, watch)
-    concerns_views.setup(app, house, concerns, watch)
     report_views.setup(app, house, concerns, watch)
-    returning = Returning(house, booking, concerns)
+    stories = StoryDesk(house, concerns)
+    visits = Visits(house.clock)
+    story_views.setup(app, house, stories, watch, visits)
+    mypage.setup(app, house, stories, watch, visits)
+    returning = Returning(house, booking, concerns, stories)
     returning_views.setup(app, house, booking, returning, watch)
     journey_views.setup(app, journey)
     learning = Learning(house)
     talks = TalkDesk(house)
     answers = Answers.load(ROOT / "rasa" / "domain", house.wording)
-    near = chat_setup.Neighbours(watch, booking, concerns, journey, returning, learning, talks, answers)
+    near = chat_setup.Neighbours(watch, booking, stories, journey, returning, learning, talks, answers)
     desk = chat_setup.setup(app, house, near)
-    chat_pages.setup(app, house, desk)
+    chat_pages.setup(app, house, desk, visits.close)
     help_page.setup(app, house)
     accessibility.setup(app, house)
     demo.setup(app)
     alerts = AlertDesk(house)
-    shell = staff_views.setup(app, house, booking, concerns, learning, alerts)
+    shell = staff_views.setup(app, house, booking, concerns, StoryReading(house, stories), learning, alerts)
     phone_report.setup(shell, concerns, watch)
     team = TeamDesk(house)
     cases, chain = CaseDesk(house), AuditChain(house.db, house.clock, chain_key(house.settings.code_pepper))
@@ -187,6 +194,7 @@ def _register_features(app: Sanic, house: House) -> None:
     every(app, "calendars", HOUSEKEEPING_SECONDS, booking.schedules.purge)
     every(app, "requests", HOUSEKEEPING_SECONDS, booking.promise.settle)
     every(app, "callbacks", HOUSEKEEPING_SECONDS, callbacks.purge)
+    every(app, "drafts of stories", HOUSEKEEPING_SECONDS, stories.purge)
     every(app, "alerts", HOUSEKEEPING_SECONDS, alerts.purge)
     every(app, "misunderstood", HOUSEKEEPING_SECONDS, learning.purge)
     every(app, "codes", HOUSEKEEPING_SECONDS, returning.forget)

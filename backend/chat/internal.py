@@ -23,11 +23,11 @@ from backend.booking.rules import Gender, Wanted, Wish
 from backend.booking.service import BookingDesk, Details
 from backend.chat import repository
 from backend.chat.turns import Issued, Turn, Turns
-from backend.concerns.service import ConcernDesk, Intake
 from backend.core.duty import Duty
 from backend.core.errors import DomainError, InvalidField, MalformedRequest, NotFound
 from backend.core.house import House
 from backend.core.phone import parse_phone
+from backend.stories.service import Piece, StoryDesk, Telling
 
 
 class TimesRequest(msgspec.Struct):
@@ -98,10 +98,10 @@ class ConcernRequest(msgspec.Struct):
     interpreter: str | None = None
 
 
-def setup(app: Sanic, house: House, turns: Turns, booking: BookingDesk, concerns: ConcernDesk) -> None:
+def setup(app: Sanic, house: House, turns: Turns, booking: BookingDesk, stories: StoryDesk) -> None:
     """Register ``/internal``; without both tokens it answers like a page that does not exist."""
     bp = Blueprint("internal", url_prefix="/internal")
-    calls = _Calls(house, booking, concerns)
+    calls = _Calls(house, booking, stories)
 
     def route(name: str, shape: type[Any], call: Any) -> None:
         @bp.post(f"/{name}", name=name)
@@ -128,10 +128,10 @@ def setup(app: Sanic, house: House, turns: Turns, booking: BookingDesk, concerns
 
 
 class _Calls:
-    def __init__(self, house: House, booking: BookingDesk, concerns: ConcernDesk) -> None:
+    def __init__(self, house: House, booking: BookingDesk, stories: StoryDesk) -> None:
         self._house = house
         self._booking = booking
-        self._concerns = concerns
+        self._stories = stories
         self._duty = Duty(house.municipality)
 
     async def times(self, turn: Turn, wish: TimesRequest) -> dict[str, Any]:
@@ -212,7 +212,7 @@ class _Calls:
         await self._booking.release(turn.holder)
 
     async def send_concern(self, turn: Turn, wish: ConcernRequest) -> dict[str, Any]:
-        """Receive a concern in the person's own words, as this chat has stored them."""
+        """Send a story in the person's own words, as this chat has stored them: each message is a part."""
         vault = self._house.vault
 
         def gather(session: Any) -> tuple[list[str], repository.Danger | None, str | None]:
@@ -231,9 +231,9 @@ class _Calls:
             "leave_message": safe.leave_message,
             "if_other_answers": await self._text(turn, safe.if_other_answers) or None,
         }
-        received = await self._concerns.receive(
-            Intake(
-                words=words,
+        sent = await self._stories.send(
+            Telling(
+                pieces=[Piece(text) for text in words],
                 about=wish.about,
                 now=wish.now,
                 reach=wish.reach,
@@ -242,14 +242,14 @@ class _Calls:
                 reader=turn.reader,
                 danger_level=danger.level if danger else None,
                 danger_category=danger.category if danger else None,
-                consent_version=consent,
+                shown=consent,
                 chat_id=turn.chat_id,
-                form_key=".".join(wish.parts),
+                key=".".join(wish.parts),
                 interpreter=wish.interpreter,
             )
         )
-        turn.issued[received.receipt] = Issued(received.receipt, "concern", {"unit": received.unit_name})
-        return {"receipt": received.receipt, "unit": received.unit_name}
+        turn.issued[sent.receipt] = Issued(sent.receipt, "concern", {"unit": sent.unit_name})
+        return {"receipt": sent.receipt, "unit": sent.unit_name}
 
     async def _met(self, turn: Turn) -> str | None:
         """The therapist of the booking whose code was last written in this chat, or None."""

@@ -14,7 +14,7 @@ import logging
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -148,8 +148,8 @@ class Recent:
         return _digest(token) in self._noted
 
 
-def setup(app: Sanic, house: House, desk: Desk) -> None:
-    """Register the pages."""
+def setup(app: Sanic, house: House, desk: Desk, forget: Callable[[str], None]) -> None:
+    """Register the pages. ``forget`` is told of every page that is left, chat or not, by its token."""
     bp = Blueprint("chat-pages")
     pages = _Pages(house, desk)
     embed = _Embed(house)
@@ -174,7 +174,9 @@ def setup(app: Sanic, house: House, desk: Desk) -> None:
 
     @bp.post(LEAVE_PATH)
     async def leave(request: Request) -> HTTPResponse:
-        return await pages.leave(request, Form.of(request).chat)
+        token = Form.of(request).chat
+        forget(token)
+        return await pages.leave(request, token)
 
     @bp.get(LEAVE_PATH)
     async def left(request: Request) -> HTTPResponse:

@@ -13,7 +13,6 @@ from backend.chat.assistant import Assistant
 from backend.chat.expand import Expander
 from backend.chat.service import ChatDesk
 from backend.chat.turns import Turns
-from backend.concerns.service import ConcernDesk
 from backend.core.errors import StorageUnavailable
 from backend.core.house import House
 from backend.core.schedule import every
@@ -21,6 +20,7 @@ from backend.danger.service import DangerWatch
 from backend.improving.service import Learning
 from backend.journey.service import Journey
 from backend.returning.service import Returning
+from backend.stories.service import StoryDesk
 from backend.talks.service import TalkDesk
 
 PROBE_SECONDS = 1.0
@@ -33,7 +33,7 @@ class Neighbours:
 
     watch: DangerWatch
     booking: BookingDesk
-    concerns: ConcernDesk
+    stories: StoryDesk
     journey: Journey
     returning: Returning
     learning: Learning
@@ -50,7 +50,7 @@ def setup(app: Sanic, house: House, near: Neighbours) -> ChatDesk:
         house, assistant, turns, near.watch, near.booking, near.returning, expander, near.learning, near.talks
     )
     views.setup(app, house, desk, near.talks)
-    internal.setup(app, house, turns, near.booking, near.concerns)
+    internal.setup(app, house, turns, near.booking, near.stories)
 
     async def probe() -> None:
         if await assistant.probe():

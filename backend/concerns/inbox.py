@@ -32,7 +32,7 @@ SEARCH_SHORTEST, SEARCH_LONGEST = 2, 100
 SEARCHED = 500
 """How many open concerns' words a search reads at most, the most pressing first."""
 
-WordsOf = Callable[[Session, Collection[str]], dict[str, str]]
+WordsOf = Callable[[Session, StaffMember, Collection[str]], dict[str, str]]
 """Words of stories by their ids, for concerns whose words are told as a story."""
 
 
@@ -77,12 +77,12 @@ class Inbox:
 
 
 class InboxDesk:
-    """Lists for staff. ``words_of`` finds the words of concerns that were told as a story."""
+    """Lists for staff. ``words_of`` finds what may be read of concerns that were told as a story."""
 
     def __init__(self, house: House, concerns: ConcernDesk, words_of: WordsOf | None = None) -> None:
         self._house = house
         self._concerns = concerns
-        self._words_of = words_of or (lambda session, ids: {})
+        self._words_of = words_of or (lambda session, staff, ids: {})
 
     def today(self) -> date:
         """The local date."""
@@ -141,7 +141,7 @@ class InboxDesk:
             found = repository.inbox(session, staff, closed=False, at_most=SEARCHED)
             openable = repository.openable_of(session, staff, [concern.id for concern, _ in found])
             readable = [(concern, seen) for concern, seen in found if concern.id in openable]
-            stories = self._words_of(session, {concern.story_id for concern, _ in readable if concern.story_id})
+            stories = self._words_of(session, staff, {concern.story_id for concern, _ in readable if concern.story_id})
             hits = [
                 (concern, seen)
                 for concern, seen in readable

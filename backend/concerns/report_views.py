@@ -18,10 +18,10 @@ from typing import Any
 
 from sanic import Blueprint, HTTPResponse, Request, Sanic
 
+from backend.concerns.brake import Brake
 from backend.concerns.reports import CHILD_FIELDS, Report, report_problems
 from backend.concerns.rules import NEEDS
 from backend.concerns.service import HAPPENING, ConcernDesk, Intake, problems
-from backend.concerns.views import Brake
 from backend.core.clock import to_local
 from backend.core.content import Phrases
 from backend.core.errors import DomainError, KeyReused, NotFound

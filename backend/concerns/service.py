@@ -23,6 +23,7 @@ from backend.concerns.routing import Places, load_routing
 from backend.concerns.rules import Deed
 from backend.concerns.tables import Concern, ConcernAnswer, ConcernReport, Handed, State
 from backend.core import audit, codes, webhooks
+from backend.core.access import Kind, visible
 from backend.core.audit import Tag
 from backend.core.clock import to_local
 from backend.core.closed_days import ClosedDays
@@ -242,6 +243,12 @@ def stories_openable_by(staff: StaffMember) -> sa.Select[Any]:
     return repository.openable_by(staff).with_only_columns(Concern.story_id).where(Concern.story_id.is_not(None))
 
 
+def stories_withheld_from(staff: StaffMember) -> sa.Select[Any]:
+    """The ids of the stories behind concerns that are withheld from ``staff``, for use inside a query."""
+    kept_out = sa.not_(visible(staff, (Kind.CONCERN, Concern.id)))
+    return sa.select(Concern.story_id).where(kept_out, Concern.story_id.is_not(None))
+
+
 def restricted_stories() -> sa.Select[Any]:
     """The ids of the stories behind restricted concerns, for use inside a query."""
     return sa.select(Concern.story_id).where(Concern.restricted.is_(True), Concern.story_id.is_not(None))
@@ -437,17 +444,20 @@ class ConcernDesk:
             concern.id, concern.unit, self._unit_name(concern.unit), concern.receipt, words, concern.story_id
         )
 
-    def told_more(self, session: Session, story_id: str, danger: tuple[str, str] | None) -> None:
-        """The story has got more words: tell the unit that has its concern, in the caller's transaction.
+    def told_more(self, session: Session, story_id: str, danger: tuple[str, str] | None) -> bool:
+        """The story has got more words: tell the units that have it before them, in the caller's transaction.
 
-        ``danger`` is the level and category of the new words.
+        ``danger`` is the level and category of the new words. False when every concern of the story
+        is closed, so that nobody would see them.
         """
         level, category = danger or (None, None)
-        for concern in repository.of_story(session, story_id):
+        still_open = [one for one in repository.of_story(session, story_id) if one.state != State.CLOSED]
+        for concern in still_open:
             now = concern.changed_at = self._house.clock.now()
             audit.record(session, now, Tag.CONCERN_TOLD_MORE, concern.id)
             live.notify(session, self._house, concern.unit, now)
             self._ring(session, concern, level, category)
+        return bool(still_open)
 
     def of_story(self, session: Session, story_id: str) -> list[StoryConcern]:
         """The concerns that a story has led to, oldest first. For the person, not for staff."""
@@ -596,7 +606,7 @@ class ConcernDesk:
 
     def _code_until(self, session: Session, concern: Concern) -> datetime:
         since = codes.valid_since(session, concern.receipt)
-        return (since or concern.received_at) + self._code_lasts
+        return since + self._code_lasts if since is not None else concern.received_at
 
     def _row(self, concern: Concern, names: dict[str, str], openable: Collection[str]) -> ConcernRow:
         return ConcernRow(

@@ -34,6 +34,7 @@ from backend.core.vault import Vault, new_id
 WORDS = 6
 _CANDIDATES = 4
 SHOWN_FOR = timedelta(hours=1)
+CLOSED = "closed"
 
 
 class ReturnCode(Base):
@@ -41,6 +42,7 @@ class ReturnCode(Base):
 
     ``read_aloud``: staff have seen the words, when they gave it by telephone. Such a code opens nothing
     but the way to one that only the person knows, and is gone when that one is saved.
+    A `CLOSED` code opens nothing more, but is known, so that whoever ended their page is not told that the words are wrong.
     """
 
     __tablename__ = "return_code"
@@ -215,13 +217,18 @@ def mark_saved(session: Session, receipt: str) -> None:
 
 
 def valid_since(session: Session, receipt: str) -> datetime | None:
-    """The moment that a code's validity is counted from, or None when it is gone."""
-    return session.scalar(sa.select(ReturnCode.created_at).where(ReturnCode.id == receipt))
+    """The moment that a code's validity is counted from, or None when it opens nothing any more."""
+    return session.scalar(sa.select(ReturnCode.created_at).where(ReturnCode.id == receipt, ReturnCode.kind != CLOSED))
 
 
 def renew(session: Session, receipt: str, at: datetime) -> None:
     """Count a code's validity from ``at``."""
     session.execute(sa.update(ReturnCode).where(ReturnCode.id == receipt).values(created_at=at))
+
+
+def close(session: Session, receipt: str) -> None:
+    """Let a code open nothing any more; it is still known until its time is over."""
+    session.execute(sa.update(ReturnCode).where(ReturnCode.id == receipt).values(kind=CLOSED, unsaved=None))
 
 
 def revoke(session: Session, subject: str) -> None:

@@ -17,6 +17,8 @@ ReminderWay = Literal["sms", "mail"]
 StaffRole = Literal["therapist", "case_worker", "coordinator", "manager", "on_call", "editor", "admin"]
 LONGEST_MISUNDERSTOOD = 30
 """Days; the assistant tells people this number."""
+LONGEST_HIDDEN = 90
+"""Days; then somebody must think again about what a person is not told."""
 
 
 class Strict(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -78,8 +80,11 @@ class Socialjour(Strict, frozen=True):
     verified_at: date | None
 
 
+UnitIcon = Literal["people", "child", "ear", "sun", "shield", "home", "scales", "coins", "hand", "heart"]
+
+
 class Unit(Strict, frozen=True):
-    """A queue and a circle of readers."""
+    """A queue and a circle of readers. ``icon`` is how a child who reads little knows it, ``plain_en`` ``plain`` in English."""
 
     id: str
     name: str
@@ -88,6 +93,8 @@ class Unit(Strict, frozen=True):
     branch: str
     mailbox: str
     contact: str
+    icon: UnitIcon = "people"
+    plain_en: str = ""
 
 
 class Area(Strict, frozen=True):
@@ -157,6 +164,13 @@ class Retention(Strict, frozen=True):
     """Hours that the messages of a talk with a human are kept after it is over."""
     misunderstood_days: int = 30
     """Days that a masked message which the assistant did not understand is kept; `LONGEST_MISUNDERSTOOD` at most."""
+
+
+class StoryTerms(Strict, frozen=True):
+    """How long an unsent story waits for its writer (hours), and a safety reason may keep a sharing from the person (days)."""
+
+    draft_hours: int = 168
+    hidden_days: int = 30
 
 
 class OnCall(Strict, frozen=True):
@@ -276,6 +290,7 @@ class Municipality(Strict, frozen=True):
     areas: list[Area] = []
     talks: TalkTerms = TalkTerms()
     webhooks: list[WebhookEndpoint] = []
+    stories: StoryTerms = StoryTerms()
     improvement: bool = False
     opening_periods: list[OpeningPeriod] = []
     demo_staff: list[DemoStaff] = []
@@ -335,6 +350,10 @@ def load_municipality(directory: Path, name: str) -> Municipality:
         raise ContentError(f"{path}: talks.video_base must begin with https:// and end with /")
     if loaded.talks.typical_minutes < 1 or loaded.talks.early_minutes < 0:
         raise ContentError(f"{path}: talks: minutes cannot be negative, and a talk takes some")
+    if not 1 <= loaded.stories.draft_hours <= loaded.retention.code_hours:
+        raise ContentError(f"{path}: stories.draft_hours must be 1 to retention.code_hours")
+    if not 1 <= loaded.stories.hidden_days <= LONGEST_HIDDEN:
+        raise ContentError(f"{path}: stories.hidden_days must be 1 to {LONGEST_HIDDEN}")
     if loaded.booking.meeting_minutes % 5 or loaded.booking.buffer_minutes % 5:
         raise ContentError(f"{path}: booking lengths must be multiples of five minutes")
     return loaded

@@ -22,6 +22,7 @@ from backend.core.house import House
 from backend.core.idempotency import Key, key_for
 from backend.core.reader import Reader
 from backend.returning.tickets import Ticket, TicketOffice
+from backend.stories.service import StoryDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +57,27 @@ class BookingSeen:
 
 @dataclass(frozen=True, slots=True)
 class ConcernSeen:
-    """All that a code reveals of a concern: that it came, when, to whom, its state, and what has been answered."""
+    """All that a code reveals of a concern: that it came, when, to whom, its state, and what has been answered.
+
+    ``story``: it was told as a story, and the code opens its page too.
+    """
 
     received_at: datetime
     state: str
     unit: str
     answers: list[Answer]
+    story: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StorySeen:
+    """A story that is not before anybody: ``state`` is ``draft`` (begun, not sent) or ``closed`` (ended by the person)."""
+
+    state: str
+    story: bool = True
+
+
+Seen = BookingSeen | ConcernSeen | CallbackSeen | StorySeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +103,16 @@ class Returning:
     ``once`` is a form's own key: what has been done with it is not done twice (`backend.core.idempotency`).
     """
 
-    def __init__(self, house: House, booking: BookingDesk, concerns: ConcernDesk) -> None:
+    def __init__(self, house: House, booking: BookingDesk, concerns: ConcernDesk, stories: StoryDesk) -> None:
         self._house = house
         self._booking = booking
         self._callbacks = CallbackDesk(house, booking)
         self._concerns = concerns
         self._tickets = TicketOffice(house.settings.code_pepper)
+        self._stories = stories
         self._valid = timedelta(hours=house.municipality.retention.code_hours)
 
-    async def open(self, text: str, source: str) -> BookingSeen | ConcernSeen | CallbackSeen:
+    async def open(self, text: str, source: str) -> Seen:
         """What the six words in ``text`` open. Raises `WrongCode` or `TooMany`, which is checked before hashing,
         and `CodeReadAloud` for words that staff have read aloud: those are for `exchange`."""
         self._house.brake.check(source)
@@ -173,7 +190,7 @@ class Returning:
         key = self._key(seen, once, "remind", repr(reminder))
         await self._booking.changes.remind(seen.booking_id, reminder, key=key)
 
-    def describe(self, found: BookingSeen | ConcernSeen | CallbackSeen, reader: Reader) -> str:
+    def describe(self, found: Seen, reader: Reader) -> str:
         """One sentence about it, for chat and page."""
         phrases, now = self._house.phrases, self._house.clock.now()
         if isinstance(found, BookingSeen):
@@ -187,6 +204,8 @@ class Returning:
         if isinstance(found, CallbackSeen):
             deadline = when(phrases, found.callback.deadline, now, reader)
             return phrases.say(f"callback.found.{_told(found)}", reader, deadline=deadline)
+        if isinstance(found, StorySeen):
+            return phrases.say(f"code.story_kind.{found.state}", reader)
         state = "answered" if found.answers else found.state
         return phrases.say(
             "code.concern_found",
@@ -199,9 +218,9 @@ class Returning:
         """The booking's state as its holder sees it: ``over`` is a talk that was on and has ended."""
         return "over" if found.active and not found.can_move else found.booking.state
 
-    def answers(self, found: BookingSeen | ConcernSeen | CallbackSeen, reader: Reader) -> list[tuple[str, str]]:
+    def answers(self, found: Seen, reader: Reader) -> list[tuple[str, str]]:
         """The answers to a concern, oldest first: a line about who and when, and the words as they were written."""
-        if isinstance(found, BookingSeen | CallbackSeen):
+        if not isinstance(found, ConcernSeen):
             return []
         say, now = self._house.phrases.say, self._house.clock.now()
         return [
@@ -249,9 +268,7 @@ class Returning:
         body = {"deed": deed, "wish": wish}
         return key_for(self._house.settings.code_pepper, f"code:{seen.booking_id}", once, body)
 
-    async def _behind(
-        self, row: codes.ReturnCode, used_before: datetime | None
-    ) -> BookingSeen | ConcernSeen | CallbackSeen:
+    async def _behind(self, row: codes.ReturnCode, used_before: datetime | None) -> Seen:
         now = self._house.clock.now()
         try:
             if row.kind == "booking":
@@ -267,10 +284,21 @@ class Returning:
                 callback = await self._callbacks.status(row.subject)
                 ticket = self._tickets.write(Ticket(row.id, _mark(row.digest), now, used_before))
                 return CallbackSeen(callback, ticket, callback.waiting and callback.deadline <= now)
+            if row.kind in ("story", codes.CLOSED):
+                return await self._story(row.subject)
             concern = await self._concerns.status(row.subject)
             return ConcernSeen(concern.received_at, concern.state, concern.unit, concern.answers)
         except NotFound:  # purged since; a code of something that is gone is a wrong code
             raise WrongCode from None
+
+    async def _story(self, story_id: str) -> Seen:
+        state = await self._stories.state(story_id)
+        if state != "sent":
+            return StorySeen(state)
+        told = await self._stories.concerns(story_id)
+        newest = told[-1]
+        answers = sorted((answer for concern in told for answer in concern.answers), key=lambda answer: answer.at)
+        return ConcernSeen(newest.received_at, newest.state, newest.unit_name, answers, story=True)
 
 
 def _told(seen: CallbackSeen) -> str:

@@ -115,6 +115,7 @@ class _Pages:
             "returning/concern.html",
             found=self._returning.describe(found, Reader()),
             answers=self._returning.answers(found, Reader()),
+            words=words if found.story else "",
         )
 
     async def ask_again(self, request: Request, error: WrongCode) -> HTTPResponse:

@@ -7,7 +7,7 @@ may not know of does not exist: 404, never 403.
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
 from sanic import Blueprint, HTTPResponse, Request, Sanic, redirect
@@ -28,6 +28,7 @@ BY_PAGE = "x-by-page"
 """A header of what an open page asks by itself: no sign that somebody is there."""
 
 View = Callable[..., Awaitable[HTTPResponse]]
+Fill = Callable[[StaffMember, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 Visible = Callable[[StaffMember], bool]
 
 
@@ -48,6 +49,7 @@ class Shell:
         self._cookie = "__Host-koll" if house.settings.https else "koll_staff"
         self._ways: list[_Way] = []
         self._shared: dict[str, Callable[[StaffMember], Awaitable[Any]]] = {}
+        self._fills: dict[str, list[Fill]] = {}
 
     def way(self, path: str, phrase: str, visible: Visible = lambda staff: True) -> None:
         """Put a link in the navigation of those for whom ``visible`` says yes; ``phrase`` is its text."""
@@ -56,6 +58,13 @@ class Shell:
     def share(self, name: str, find: Callable[[StaffMember], Awaitable[Any]]) -> None:
         """Give every staff page a value under ``name``, found anew for whoever is logged in."""
         self._shared[name] = find
+
+    def fill(self, template: str, find: Fill) -> None:
+        """Give every page made from ``template`` more values: what a feature shows inside another feature's page.
+
+        ``find`` gets whoever is logged in and the page's own values.
+        """
+        self._fills.setdefault(template, []).append(find)
 
     def known(self, view: View) -> View:
         """Only for somebody who is logged in; everybody else is led to the login, and learns nothing."""
@@ -112,6 +121,8 @@ class Shell:
         }
         if staff is not None:
             shared |= {name: await find(staff) for name, find in self._shared.items()}
+            for fill in self._fills.get(template, ()):
+                more |= await fill(staff, more)
         return await page(request, f"staff/{template}.html", status=status, **shared, **more)
 
     def token(self, request: Request) -> str | None:

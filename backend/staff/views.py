@@ -26,16 +26,23 @@ from backend.core.house import House
 from backend.core.people import StaffMember
 from backend.core.schedule import every
 from backend.improving.service import Learning
-from backend.staff import alarms, handling, inbox, routing_rules, understanding
+from backend.staff import alarms, handling, inbox, routing_rules, story, understanding
 from backend.staff.alarms import Alarms
 from backend.staff.drafts import Drafts
 from backend.staff.service import StaffDoor
 from backend.staff.shell import HOME, ID, LOGIN, Shell
+from backend.stories.reading import StoryReading
 from backend.web.security import check_origin, source_of
 
 
 def setup(
-    app: Sanic, house: House, booking: BookingDesk, concerns: ConcernDesk, learning: Learning, alerts: AlertDesk
+    app: Sanic,
+    house: House,
+    booking: BookingDesk,
+    concerns: ConcernDesk,
+    stories: StoryReading,
+    learning: Learning,
+    alerts: AlertDesk,
 ) -> Shell:
     """The pages that all staff have. Others are added to the returned shell before it is opened."""
     door = StaffDoor(house)
@@ -102,10 +109,11 @@ def setup(
         return await show(request, "booking", staff, talk=await booking.open_for(staff, booking_id))
 
     handling.setup(shell, concerns, handled, ExportDesk(house, concerns, handled), Drafts(house))
-    inbox.setup(shell, InboxDesk(house, concerns), handled)
+    inbox.setup(shell, InboxDesk(house, concerns, stories.words_of), handled)
     routing_rules.setup(shell, RulesDesk(house))
     understanding.setup(shell, learning)
     alarms.setup(shell, ringing, alerts)
+    story.setup(shell, stories)
     every(app, "staff sessions", 300, door.forget_ended)
 
     @app.after_server_stop

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, datetime, timedelta
 
 from backend.concerns.rules import Deed
@@ -147,6 +147,10 @@ class StaffWords:
         code = error if isinstance(error, str) else error.code
         own = f"{page}.{code}"
         return self._say(own if own in self._known else f"error.{code}")
+
+    def gates(self, gates: Collection[str]) -> str:
+        """Between whom a legal ground may be used, in words."""
+        return ", ".join(self._say(f"staff.story.gate.{gate}") for gate in sorted(gates))
 
     def interpreter(self, code: str) -> str:
         """The language that an interpreter is wished for in."""

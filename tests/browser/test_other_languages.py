@@ -75,6 +75,7 @@ def test_swedish_has_no_language_of_its_own(visit: Visit, served: Served) -> Non
 def test_the_list_of_languages_fits(visit: Visit, served: Served, path: str) -> None:
     """The longest names do not widen a small screen."""
     page = visit(path, viewport=NARROW)
+    page.click("button[value=begin]")
     page.select_option("[name=interpreter]", "bs")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     expect(page.get_by_label("Behöver du tolk?")).to_have_value("bs")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -70,34 +71,61 @@ def stored(settings: Settings, served: Served) -> Iterator[Stored]:
     database.close()
 
 
-def send(served: Served, fields: dict[str, str], path: str = "/skriv") -> httpx.Response:
+Fields = dict[str, Any]
+"""A form's fields; a list is a field that comes several times."""
+
+
+def send(served: Served, fields: Fields, path: str = "/skriv") -> httpx.Response:
     """Post a form as a browser does."""
-    return served.client.post(path, files={name: (None, value) for name, value in fields.items()})
+    pairs = [
+        (name, (None, one)) for name, value in fields.items() for one in (value if isinstance(value, list) else [value])
+    ]
+    return served.client.post(path, files=pairs)
 
 
-def fields_of(page: str) -> dict[str, str]:
+def fields_of(page: str) -> Fields:
     """What a browser would post from the page's main form, buttons left out."""
     form = re.search(r'<form[^>]*action="/skriv[^>]*>(.*?)</form>', page, re.DOTALL)
     assert form, page
-    found: dict[str, str] = {}
+    found: Fields = {}
+
+    def add(name: str, value: str) -> None:
+        if name in ("part", "strike"):
+            found.setdefault(name, []).append(html.unescape(value))
+        else:
+            found[name] = html.unescape(value)
+
     for tag in re.findall(r"<input[^>]*>", form[1]):
-        attributes = {name: html.unescape(value) for name, value in re.findall(r'(\w+)="([^"]*)"', tag)}
-        if attributes.get("type") == "radio" and " checked" not in tag:
+        attributes = dict(re.findall(r'(\w+)="([^"]*)"', tag))
+        if attributes.get("type") in ("radio", "checkbox") and " checked" not in tag:
             continue
-        found[attributes["name"]] = attributes.get("value", "")
+        add(attributes["name"], attributes.get("value", ""))
     for name, value in re.findall(r'<textarea[^>]*name="(\w+)"[^>]*>\n?(.*?)</textarea>', form[1], re.DOTALL):
-        found[name] = html.unescape(value)
+        add(name, value)
     return found
 
 
-def begin(served: Served, **answers: str) -> dict[str, str]:
+def begin(served: Served, **answers: str) -> Fields:
     """The fields of a fresh form, filled in."""
-    return fields_of(served.client.get("/skriv").text) | {"words": STORY} | answers
+    return fields_of(send(served, {"step": "begin"}).text) | {"words": STORY} | answers
+
+
+def words_in(page: str) -> list[str]:
+    """The six words that a page shows."""
+    return re.findall(r"<li>([a-zåäö]+)</li>", page)
+
+
+def posted(text: str) -> str:
+    """A text as a browser gives it back."""
+    return text.replace("\r\n", "\n")
 
 
 def test_secrecy_comes_before_the_first_field(served: Served) -> None:
     """Who reads and what cannot be promised stands above the place to write; no script is needed."""
-    page = served.client.get("/skriv").text
+    first = served.client.get("/skriv").text
+    assert "inte lova att allt är hemligt" in first and "<textarea" not in first
+    assert "Mottagning barn och unga" in first and "Aldrig utan att du får veta" in first
+    page = send(served, {"step": "begin"}).text
     assert page.index("inte lova att allt är hemligt") < page.index("<textarea")
     assert "<script" not in re.sub(r'<script src="/static/leave.js" type="module"></script>', "", page)
 
@@ -110,7 +138,7 @@ def test_from_form_to_six_words(served: Served, stored: Stored) -> None:
     assert "<b>" not in read_back.text
     assert 0 == len(stored.new())
     sent = send(served, fields_of(read_back.text) | {"step": "send"})
-    words = re.findall(r"<li>([a-zåäöé]+)</li>", sent.text)
+    words = words_in(sent.text)
     assert (200, 6, 1) == (sent.status_code, len(words), len(stored.new()))
     saved = send(served, fields_of(sent.text), "/skriv/sparad")
     assert 200 == saved.status_code
@@ -123,8 +151,10 @@ def test_from_form_to_six_words(served: Served, stored: Stored) -> None:
 
 def test_the_secrecy_text_that_was_shown_is_stored(served: Served, stored: Stored) -> None:
     """Both the text of the form and, for a known reader, the one in their own words."""
-    read_back = send(served, begin(served, who="child_6_9") | {"step": "read"})
-    assert "De får inte skvallra" in read_back.text
+    first = fields_of(send(served, fields_of(served.client.get("/skriv").text) | {"level": "child_6_9"}).text)
+    write = send(served, first | {"step": "begin"})
+    assert "De får inte skvallra" in write.text
+    read_back = send(served, fields_of(write.text) | {"words": STORY, "step": "read"})
     send(served, fields_of(read_back.text) | {"step": "send"})
     assert re.fullmatch(r"sv:default:[0-9a-f]{12} sv:6-9:[0-9a-f]{12}", stored.new()[0].consent_version)
 
@@ -139,7 +169,7 @@ def test_changing_brings_everything_back(served: Served) -> None:
     assert "Tandläkaren" in read_back.text
     again = fields_of(send(served, fields_of(read_back.text) | {"step": "change"}).text)
     assert answers.items() <= again.items()
-    assert STORY == again["words"].replace("\r\n", "\n")
+    assert [STORY] == [posted(part) for part in again["part"]]
 
 
 @pytest.mark.parametrize("words", ["", "   ", "\u200b", "\x00\x00"])
@@ -178,7 +208,7 @@ def test_a_number_that_cannot_be_called_keeps_the_story(served: Served, phone: s
     answer = send(served, begin(served, reach="phone") | {"phone": phone, "step": "send"})
     assert 422 == answer.status_code
     assert '<a href="#phone">' in answer.text and 'id="phone-error"' in answer.text
-    assert STORY == fields_of(answer.text)["words"].replace("\r\n", "\n")
+    assert STORY == posted(fields_of(answer.text)["words"])
 
 
 @pytest.mark.parametrize(
@@ -228,7 +258,7 @@ def test_a_foreign_page_cannot_send(served: Served, stored: Stored) -> None:
 def test_sending_twice_is_sending_once(served: Served, stored: Stored) -> None:
     """A double click or a reload gives the same page with the same words."""
     fields = begin(served) | {"step": "send"}
-    words = [re.findall(r"<li>([a-zåäöé]+)</li>", send(served, fields).text) for _ in range(2)]
+    words = [words_in(send(served, fields).text) for _ in range(2)]
     assert words[0] == words[1] and 6 == len(words[0])
     assert 1 == len(stored.new())
 
@@ -249,9 +279,9 @@ def test_danger_is_answered_on_top_and_nothing_is_lost(served: Served, stored: S
     danger = "pappa slår mamma nu med en kniv"
     read_back = send(served, begin(served) | {"words": danger, "step": "read"})
     assert read_back.text.index("112") < read_back.text.index(danger)
-    assert danger == fields_of(read_back.text)["words"]
+    assert [danger] == fields_of(read_back.text)["part"]
     sent = send(served, fields_of(read_back.text) | {"step": "send"})
-    assert "112" in sent.text and 6 == len(re.findall(r"<li>([a-zåäöé]+)</li>", sent.text))
+    assert "112" in sent.text and 6 == len(words_in(sent.text))
     assert "A0" == stored.new()[0].danger_level
     empty = send(served, begin(served, reach="phone") | {"words": danger, "phone": "1", "step": "read"})
     assert 422 == empty.status_code
@@ -275,7 +305,7 @@ def test_a_database_that_does_not_answer_loses_nothing(tmp_path: Path) -> None:
         answer = send(served, fields)
     assert 503 == answer.status_code
     assert "inget är skickat" in answer.text and "116 111" in answer.text
-    assert STORY == fields_of(answer.text)["words"].replace("\r\n", "\n")
+    assert [STORY] == [posted(part) for part in fields_of(answer.text)["part"]]
 
 
 def test_a_flood_from_one_address_keeps_its_words(tmp_path: Path) -> None:
