@@ -226,11 +226,12 @@ def newest_summary(session: Session, story_id: str) -> StorySummary | None:
 
 
 def points(session: Session, story_id: str, part_ids: Collection[str]) -> Sequence[ToldPoint]:
-    """What is noted as already told in the parts."""
+    """What is noted as already told in the parts, in their order."""
     return session.scalars(
         sa.select(ToldPoint)
+        .join(StoryPart, StoryPart.id == ToldPoint.part_id)
         .where(ToldPoint.story_id == story_id, ToldPoint.part_id.in_(part_ids))
-        .order_by(ToldPoint.at, ToldPoint.id)
+        .order_by(StoryPart.position, ToldPoint.at, ToldPoint.id)
     ).all()
 
 
