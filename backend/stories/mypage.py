@@ -48,9 +48,10 @@ def setup(app: Sanic, house: House, desk: StoryDesk, watch: DangerWatch, visits:
     @bp.post(PATH)
     async def answer(request: Request) -> HTTPResponse:
         form: Any = request.form or {}
-        if not TOKEN.fullmatch(form.get("visit") or ""):
+        if form.get("words") or form.get("form"):
             return await pages.enter(request)
-        return await pages.at(request, form.get("visit"), form.get("step") or "")
+        visit = form.get("visit") or ""
+        return await pages.at(request, visit if TOKEN.fullmatch(visit) else "", form.get("step") or "")
 
     app.blueprint(bp)
 
@@ -249,7 +250,7 @@ class _Pages:
             beginning=beginning,
             when=lambda instant: self._when(instant, reader),
             role=lambda role: self._say(f"code.role.{role}", reader),
-            numbers=lambda found: _listed(found, self._say("mypage.between", reader)),
+            numbers=lambda found: self._listed(found, reader),
             may=lambda row: self._may(row, numbers, reader),
             **more,
         )
@@ -264,8 +265,13 @@ class _Pages:
             return self._say("mypage.readers.unaware" if row.apart else "mypage.readers.nobody", reader)
         if len(row.parts) == len(numbers):
             return self._say("mypage.readers.all", reader)
-        listed = _listed([numbers[part] for part in row.parts], self._say("mypage.between", reader))
+        listed = self._listed([numbers[part] for part in row.parts], reader)
         return self._say("mypage.readers.some", reader, numbers=listed)
+
+    def _listed(self, numbers: Sequence[int], reader: Reader) -> str:
+        """``1``, ``1 och 3``, ``1, 2 och 4``."""
+        *most, last = [str(number) for number in sorted(numbers)] or [""]
+        return self._say("mypage.listed", reader, first=", ".join(most), last=last) if most else last
 
     def _from(self, answer: Any, unit: str, reader: Reader) -> str:
         return self._say(
@@ -279,9 +285,3 @@ class _Pages:
 
     def _when(self, instant: datetime, reader: Reader) -> str:
         return when(self._house.phrases, instant, self._house.clock.now(), reader)
-
-
-def _listed(numbers: Sequence[int], between: str) -> str:
-    """``1``, ``1 och 3``, ``1, 2 och 4``."""
-    words = [str(number) for number in sorted(numbers)]
-    return between.join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""

@@ -326,8 +326,13 @@ class _Pages:
 
     async def send(self, request: Request, form: Form) -> HTTPResponse:
         """Send it, or send more to what has been sent."""
-        form = await self._told_more(form)
+        began_as_more, form = form.more, await self._told_more(form)
         reader = form.reader
+        if form.more and not began_as_more:
+            # It went out from another window. What is left here is asked about; when nothing is, it is done.
+            if not form.in_parts().pieces:
+                return await self._more_sent(request, form)
+            return await self.read(request, form, SentAlready.status, self._say("story.error.sent", reader))
         if await self._wrong(form):
             return await self.write(request, form, 422)
         if form.more:
@@ -377,10 +382,13 @@ class _Pages:
             return await self.read(request, again, 409, self._say("write_page.sent_before", reader))
         except DomainError as error:
             return await self.read(request, form, error.status, self._say(f"error.{error.code}", reader))
+        return await self._more_sent(request, form)
+
+    async def _more_sent(self, request: Request, form: Form) -> HTTPResponse:
         return await page(
             request,
             "stories/more_sent.html",
-            reader=reader,
+            reader=form.reader,
             visit=form.visit,
             chat=form.visit,
             card=await self._card(form),
@@ -429,8 +437,8 @@ class _Pages:
     async def _both(self, request: Request, form: Form, stored: Draft) -> HTTPResponse:
         """What stands in this window, and what stands in the kept draft and not here: nothing is lost."""
         mine = form.in_parts()
-        here = {piece.text.strip() for piece in mine.pieces}
-        others = [piece for piece in stored.pieces if piece.text.strip() not in here]
+        here = {posted(piece.text) for piece in mine.pieces}
+        others = [piece for piece in stored.pieces if posted(piece.text) not in here]
         both = replace(
             mine,
             pieces=(*others, *mine.pieces),
@@ -448,7 +456,10 @@ class _Pages:
         return await self.read(request, more, error.status, self._say("story.error.sent", form.reader))
 
     async def _told_more(self, form: Form) -> Form:
-        """The same form, telling more when its story has been sent meanwhile, and anew when it is gone or ended."""
+        """The same form, telling more when its story has been sent meanwhile, and anew when it is gone or ended.
+
+        What had been sent already, from another window, is then no longer in it.
+        """
         story_id = self._visits.story(form.visit) if form.visit else None
         if story_id is None:
             return form
@@ -458,7 +469,11 @@ class _Pages:
             state = State.CLOSED
         if state == State.CLOSED:
             return replace(form, visit="", revision=0, more=False)
-        return replace(form, more=state == State.SENT)
+        if state == State.DRAFT or form.more:
+            return replace(form, more=state == State.SENT)
+        sent = {part.text.strip() for part in (await self._desk.mine(story_id)).parts}
+        left = tuple(piece for piece in form.pieces if posted(piece.text) not in sent)
+        return replace(form, more=True, pieces=left, key=secrets.token_urlsafe(24))
 
     async def _wrong(self, form: Form) -> list[tuple[str, str]]:
         """Every field that cannot be used as it stands, in the order of the form."""
@@ -539,6 +554,11 @@ class _Pages:
 
 class _Away(Exception):
     """The page's token is nobody's any more."""
+
+
+def posted(text: str) -> str:
+    """A text as it was before a browser sent it, which makes every line break two characters."""
+    return text.replace("\r\n", "\n").strip()
 
 
 def _visible(text: str) -> bool:

@@ -152,7 +152,10 @@ def test_wrong_words_get_one_answer_and_danger_gets_help(tmp_path: Path) -> None
     """Unknown, short, empty and another's; what tells of danger is met with numbers; after five the door is shut."""
     with serve(make_settings(tmp_path), ManualClock()) as served:
         wrong = ["skura tallrik spela salvia vallgrav gullig", "skura", ""]
-        answers = [served.client.post("/min-sida", data={"words": words}) for words in wrong]
+        answers = [
+            served.client.post("/min-sida", data={"words": words, "form": f"{at:022}"})
+            for at, words in enumerate(wrong)
+        ]
         assert {404} == {answer.status_code for answer in answers}
         assert 1 == len({re.search(r'id="words-error">([^<]+)', answer.text)[1] for answer in answers})  # type: ignore[index]
         danger = served.client.post("/min-sida", data={"words": "pappa slår mamma nu"})
@@ -304,8 +307,12 @@ def test_two_windows_of_a_draft_lose_nothing(town: Town) -> None:
     assert 409 == both.status_code
     assert {"Ett.", "Från fönster ett.", "Från fönster två."} == set(fields_of(both.text)["part"])
     send(town, fields_of(both.text) | {"step": "send"})
+    twice = send(town, fields_of(both.text) | {"step": "send"})
+    assert 200 == twice.status_code and "skickat" in twice.text
     late = send(town, two | {"words": "Jag glömde.", "step": "send"})
-    assert "redan skickat" in late.text and "Jag glömde." in fields_of(late.text)["part"]
+    assert 409 == late.status_code and "redan skickat" in late.text
+    assert ["Jag glömde."] == fields_of(late.text)["part"]
+    assert "Nu är det skickat" in send(town, fields_of(late.text) | {"step": "send"}).text
 
 
 def test_a_draft_can_be_thrown_away_at_once(town: Town) -> None:
