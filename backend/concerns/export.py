@@ -100,13 +100,13 @@ class ExportDesk:
         concerns: ConcernDesk,
         handling: HandlingDesk,
         shares: Shares | None = None,
-        words_of: Callable[[Session, str], list[str]] | None = None,
+        words_of: Callable[[Session, StaffMember, str], list[str]] | None = None,
     ) -> None:
         self._house = house
         self._concerns = concerns
         self._handling = handling
         self._shares = shares or (lambda session, story_id: [])
-        self._words_of = words_of or (lambda session, story_id: [])
+        self._words_of = words_of or (lambda session, staff, story_id: [])
 
     async def releases(self, staff: StaffMember, concern_id: str) -> list[Release]:
         """The wishes for a whole export of the last day, oldest first. Raises `NotFound`."""
@@ -191,7 +191,7 @@ class ExportDesk:
         left_out = [] if whole else ["contact", *(["reporter", "child"] if report else [])]
         if concern.restricted and not whole:
             left_out.append("words")
-        told = opened.words if concern.story_id is None else self._words_of(session, concern.story_id)
+        told = opened.words if concern.story_id is None else self._words_of(session, staff, concern.story_id)
         identity = self._handling.identity_of(report) if report is not None and whole else None
         return {
             "format": FORMAT,

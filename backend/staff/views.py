@@ -108,7 +108,13 @@ def setup(
     async def talk(request: Request, staff: StaffMember, booking_id: str) -> HTTPResponse:
         return await show(request, "booking", staff, talk=await booking.open_for(staff, booking_id))
 
-    handling.setup(shell, concerns, handled, ExportDesk(house, concerns, handled), Drafts(house))
+    handling.setup(
+        shell,
+        concerns,
+        handled,
+        ExportDesk(house, concerns, handled, stories.shared_of, stories.told_in),
+        Drafts(house),
+    )
     inbox.setup(shell, InboxDesk(house, concerns, stories.words_of), handled)
     routing_rules.setup(shell, RulesDesk(house))
     understanding.setup(shell, learning)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -249,6 +250,44 @@ class StoryReading:
                 self._house.vault.open(story.data_key, f"story_part.body:{part.id}", part.body) for part in parts
             )
         return found
+
+    def told_in(self, session: Session, staff: StaffMember, story_id: str) -> list[str]:
+        """The words that ``staff`` may read of a story, part by part, inside the caller's transaction: for an export.
+
+        That they were read is written down as for any opening. Raises `NotFound`.
+        """
+        story, _ = self._find(session, staff, story_id)
+        now = self._house.clock.now()
+        audit.record(session, now, Tag.STORY_READ, story.id, actor=staff.id, detail=WHOLE)
+        parts = repository.readable_parts(session, staff, self._units, now, story.id)
+        return [self._house.vault.open(story.data_key, f"story_part.body:{part.id}", part.body) for part in parts]
+
+    def shared_of(self, session: Session, story_id: str) -> list[dict[str, Any]]:
+        """With whom what of a story was shared, on which ground, from when until when: for the record system.
+
+        What the person must not know yet is left out: an export may end up in their hands, or a guardian's.
+        """
+        numbers = {part.id: part.position for part in repository.parts(session, story_id)}
+        items = repository.share_items(session, story_id)
+        chosen = [
+            _shared(
+                consent.unit, [numbers[consent.part_id]], "OSL 12:2", "person", consent.given_at, consent.withdrawn_at
+            )
+            for consent in repository.consents(session, story_id)
+        ]
+        granted = [
+            _shared(
+                share.unit or share.outside or "",
+                sorted(numbers[part] for part in items.get(share.id, [])),
+                share.paragraph,
+                "staff",
+                share.at,
+                share.ended_at,
+            )
+            for share in repository.shares(session, story_id)
+            if share.told_at is not None
+        ]
+        return [*chosen, *granted]
 
     def grounds_for(self, staff: StaffMember) -> list[tuple[Ground, list[Unit], list[str]]]:
         """The grounds that fit what ``staff`` may pass a story to: each with the units and the outsiders it may be used for."""
@@ -682,6 +721,20 @@ class StoryReading:
             )
             for share in repository.shares(session, story.id)
         ]
+
+
+def _shared(
+    receiver: str, numbers: list[int], ground: str, by: str, since: datetime, until: datetime | None
+) -> dict[str, Any]:
+    return {
+        "with": receiver,
+        "at": since.isoformat(),
+        "until": until.isoformat() if until else None,
+        "by": by,
+        "ground": ground,
+        "what": "story",
+        "parts": numbers,
+    }
 
 
 def _decides_on_safety(staff: StaffMember) -> bool:

@@ -179,9 +179,13 @@ def standing_consents(session: Session, story_id: str) -> Sequence[SecrecyConsen
     ).all()
 
 
-def once_chosen(session: Session, story_id: str) -> set[str]:
-    """Every unit that has had a yes, also one that was taken back."""
-    return set(session.scalars(sa.select(SecrecyConsent.unit).where(SecrecyConsent.story_id == story_id).distinct()))
+def consents(session: Session, story_id: str) -> Sequence[SecrecyConsent]:
+    """Every yes of the person, also those that were taken back, oldest first."""
+    return session.scalars(
+        sa.select(SecrecyConsent)
+        .where(SecrecyConsent.story_id == story_id)
+        .order_by(SecrecyConsent.given_at, SecrecyConsent.id)
+    ).all()
 
 
 def withdraw(session: Session, story_id: str, unit: str, part_ids: Collection[str], at: datetime) -> None:
