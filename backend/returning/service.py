@@ -77,9 +77,6 @@ class StorySeen:
     story: bool = True
 
 
-Seen = BookingSeen | ConcernSeen | CallbackSeen | StorySeen
-
-
 @dataclass(frozen=True, slots=True)
 class CallbackSeen:
     """All that a code reveals of a request to be reached; ``ticket`` lets its holder withdraw it."""
@@ -87,6 +84,9 @@ class CallbackSeen:
     callback: CallbackView
     ticket: str
     late: bool
+
+
+Seen = BookingSeen | ConcernSeen | CallbackSeen | StorySeen
 
 
 @dataclass(frozen=True, slots=True)
