@@ -251,24 +251,29 @@ frame.addEventListener("pointermove", (event) => {
   if (!dragged && finger.travelled < DRAG_PX) return;
   if (!dragged) {
     dragged = true;
-    frame.setPointerCapture(event.pointerId);
+    // A finger is held by what it came down on, as long as it is down; a mouse that leaves the frame is not.
+    if (event.pointerType === "mouse") frame.setPointerCapture(event.pointerId);
   }
   Object.assign(finger, { x: event.clientX, y: event.clientY });
   frame.scrollLeft -= dx;
   frame.scrollTop -= dy;
 });
-for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
-  frame.addEventListener(end, (event) => fingers.delete(event.pointerId));
+for (const end of ["pointerup", "pointercancel"]) {
+  frame.addEventListener(end, (event) => {
+    fingers.delete(event.pointerId);
+    // The click that ends a drag comes before this; a later press is one again.
+    if (!fingers.size) setTimeout(() => (dragged = false));
+  });
 }
 frame.addEventListener("dragstart", (event) => event.preventDefault());
 frame.addEventListener(
   "click",
   (event) => {
-    if (!dragged) return;
+    // Without a pointer (a key, a screen reader) nothing can have been dragged.
+    if (!dragged || !event.detail) return;
     // The picture was moved, nothing was pressed.
     event.preventDefault();
     event.stopPropagation();
-    dragged = false;
   },
   true,
 );

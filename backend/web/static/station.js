@@ -26,7 +26,7 @@ function explain(link, root) {
   word.textContent = entry.querySelector("dt").textContent;
   meaning.textContent = entry.querySelector("dd").textContent;
   bubble.replaceChildren(word, meaning);
-  document.body.append(bubble);
+  root.append(bubble);
   bubble.showPopover();
   asked = link;
   place(link);
