@@ -186,7 +186,7 @@ class Phrases:
         for lang in LANGUAGES:
             loaded[lang] = {}
             for path in (directory / lang / "phrases.yml", *sorted((directory / lang / "phrases").glob("*.yml"))):
-                parsed = read_yaml(path)
+                parsed = Located(path).data
                 about = _about(parsed, path)
                 phrases = dict(_flatten(parsed, path, ""))
                 if twice := phrases.keys() & loaded[lang].keys():

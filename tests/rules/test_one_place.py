@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from backend.config import ROOT
+from backend.core.content import LANGUAGES, ContentError, Phrases
 from backend.journey.stations import load_map
 
 MAP = load_map(ROOT / "content")
@@ -51,6 +52,23 @@ def test_the_words_of_a_station_stand_in_one_place() -> None:
         if passage in running
     ]
     assert [] == copied
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("a:\n  b: x\n  b: y\n", r"phrases\.yml, line 3: b stands here twice"),
+        ("a:\n  off: x\n", r"phrases\.yml: a has a key that YAML reads as False: put it in quotes"),
+        ("a: <b>x</b>\n", r"phrases\.yml, line 1: text with HTML"),
+    ],
+)
+def test_a_phrase_that_would_be_lost_stops_the_start(tmp_path: Path, written: str, says: str) -> None:
+    """YAML keeps the last of two, and takes "off" for a truth value: somebody would meet a hole or an error."""
+    for lang in LANGUAGES:
+        (tmp_path / lang).mkdir()
+        (tmp_path / lang / "phrases.yml").write_text(written if lang == "sv" else "a: x\n", "utf-8")
+    with pytest.raises(ContentError, match=says):
+        Phrases.load(tmp_path)
 
 
 def test_the_assistant_knows_the_stations_of_the_map_and_no_others() -> None:
