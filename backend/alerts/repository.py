@@ -38,9 +38,9 @@ def readable_by(staff: StaffMember, units: Collection[str]) -> sa.Select[Alert]:
     A chat belongs to no unit, and its alert is for everybody who reads such a queue. A
     therapist's alerts are those of their own bookings.
     """
-    if staff.active and staff.role in WIDE:
+    if staff.active and not WIDE.isdisjoint(staff.roles):
         return sa.select(Alert).where(sa.or_(Alert.unit.is_(None), Alert.unit.in_(units)))
-    if staff.active and staff.role in OWN:
+    if staff.active and not OWN.isdisjoint(staff.roles):
         return sa.select(Alert).where(Alert.staff_id == staff.id)
     return sa.select(Alert).where(sa.false())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Literal
 
@@ -10,7 +11,7 @@ A0, A1 = "A0", "A1"
 KEPT = timedelta(days=30)
 SETTLED_SHOWN = timedelta(minutes=10)
 """How long others are shown who has seen an alert, or that the person has taken it back."""
-WIDE = frozenset({"case_worker", "manager"})
+WIDE = frozenset({"case_worker", "manager", "on_call"})
 """The roles that read the incoming queue of danger."""
 OWN = frozenset({"therapist"})
 """The roles that are alerted of their own bookings and talks only."""
@@ -36,6 +37,6 @@ def mails(level: str, *, is_open: bool) -> bool:
     return level == A0 or is_open
 
 
-def may_be_alerted(role: str, *, active: bool) -> bool:
-    """Whether there are alerts for somebody at all."""
-    return active and (role in WIDE or role in OWN)
+def may_be_alerted(roles: Collection[str], *, active: bool) -> bool:
+    """Whether there are alerts for somebody with these roles at all."""
+    return active and not (WIDE | OWN).isdisjoint(roles)

@@ -126,7 +126,7 @@ class AlertDesk:
 
     def open_to(self, staff: StaffMember) -> bool:
         """Whether there are alerts for ``staff``."""
-        return rules.may_be_alerted(staff.role, active=staff.active)
+        return rules.may_be_alerted(staff.roles, active=staff.active)
 
     async def banner(self, staff: StaffMember) -> Banner:
         """What rings for ``staff``, and what was settled a moment ago. Empty for whom there are no alerts."""

@@ -80,9 +80,9 @@ class Private(msgspec.Struct, frozen=True):
     notes: str = ""
 
 
-def may_coordinate(role: str, also: Collection[str]) -> bool:
+def may_coordinate(roles: Collection[str]) -> bool:
     """Whether somebody with these roles may lead the team around a person."""
-    return not COORDINATORS.isdisjoint({role, *also})
+    return not COORDINATORS.isdisjoint(roles)
 
 
 def age(born: int | None, today: date) -> int | None:

@@ -287,7 +287,7 @@ class CaseDesk(Desk):
 
     def may_coordinate(self, staff: StaffMember) -> bool:
         """Whether ``staff`` may lead a team at all."""
-        return rules.may_coordinate(staff.role, staff.also.split())
+        return rules.may_coordinate(staff.roles)
 
     async def open_about(self, staff: StaffMember, person_id: str) -> str:
         """Open a case about somebody whose record ``staff`` may read; returns its id.
@@ -328,7 +328,7 @@ class CaseDesk(Desk):
         The caller has checked that they may read the record. Raises `Conflict` when the person has an open
         case or the source belongs to one, and `InvalidField` ``role`` for who may not lead.
         """
-        if not rules.may_coordinate(staff.role, staff.also.split()):
+        if not rules.may_coordinate(staff.roles):
             raise InvalidField("may_not_lead", "role")
         now = self._now()
         case = Case(

@@ -593,7 +593,7 @@ class TeamDesk(Desk):
             session.flush()
 
     def _lead(self, session: Session, case: Case, seat: CaseSeat, chosen: StaffMember) -> None:
-        if not rules.may_coordinate(chosen.role, chosen.also.split()):
+        if not rules.may_coordinate(chosen.roles):
             raise InvalidField("may_not_lead", "seat")
         for other in repository.seats(session, [case.id]).get(case.id, []):
             if other.coordinates and other.id != seat.id:
@@ -634,11 +634,11 @@ class TeamDesk(Desk):
         return member
 
     def _fits(self, session: Session, receiver: StaffMember, case: Case, seat: CaseSeat) -> bool:
-        leads = not seat.coordinates or rules.may_coordinate(receiver.role, receiver.also.split())
+        leads = not seat.coordinates or rules.may_coordinate(receiver.roles)
         return leads and self._may_have(session, receiver, case)
 
     def _check_lead(self, seat: CaseSeat, staff: StaffMember) -> None:
-        if seat.coordinates and not rules.may_coordinate(staff.role, staff.also.split()):
+        if seat.coordinates and not rules.may_coordinate(staff.roles):
             raise InvalidField("may_not_lead", "seat")
 
     def _lock(self, session: Session, case_id: str) -> Case:

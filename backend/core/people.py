@@ -45,9 +45,14 @@ class StaffMember(Base):
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(Instant)
 
+    @property
+    def roles(self) -> frozenset[str]:
+        """The main role and those beside it."""
+        return frozenset({self.role, *(self.also or "").split()})
+
     def has(self, *roles: Role) -> bool:
         """Whether the person has any of the roles, as the main one or beside it."""
-        return not {self.role, *(self.also or "").split()}.isdisjoint(roles)
+        return not self.roles.isdisjoint(roles)
 
     @property
     def handles_cases(self) -> bool:

@@ -15,7 +15,7 @@ from sanic import HTTPResponse, Request, redirect
 from backend.concerns import live
 from backend.concerns.handling import HandlingDesk
 from backend.concerns.inbox import CLOCKS, STATES, Filter, Inbox, InboxDesk
-from backend.core.errors import DomainError, NotFound, NotLoggedIn
+from backend.core.errors import DomainError, NotFound
 from backend.core.people import StaffMember
 from backend.core.sheets import write_csv
 from backend.staff.shell import HOME, Shell
@@ -28,8 +28,8 @@ _ID = re.compile(r"[0-9a-f]{24}")
 
 def setup(shell: Shell, inbox: InboxDesk, handling: HandlingDesk) -> None:
     """Add the pages to the staff app."""
-    known, show, words, bp, house = shell.known, shell.show, shell.words, shell.bp, shell.house
-    shell.way(PATH, "staff.inbox.nav")
+    known, show, words, bp, house = shell.handling, shell.show, shell.words, shell.bp, shell.house
+    shell.way(PATH, "staff.inbox.nav", lambda staff: staff.handles_cases)
 
     async def shown(
         request: Request, staff: StaffMember, template: str, wanted: Filter, status: int = 200, **more: Any
@@ -54,16 +54,12 @@ def setup(shell: Shell, inbox: InboxDesk, handling: HandlingDesk) -> None:
     @bp.get("/inkorg/nu", name="inbox-now")
     async def now(request: Request) -> HTTPResponse | None:
         """What changes in the unit's list, by id and nothing else, for as long as the person is logged in."""
-        try:
-            staff = await shell.polling(request)
-        except NotLoggedIn:
-            return HTTPResponse(status=401)
+        staff = await shell.someone(request)
+        if staff is None or not staff.handles_cases:
+            return HTTPResponse(status=401 if staff is None else 404)
 
         async def allowed() -> bool:
-            try:
-                return (await shell.polling(request)).unit == staff.unit
-            except NotLoggedIn:
-                return False
+            return await shell.still(request, staff)
 
         with house.live.listen(live.topic(staff.unit)) as feed:
             await stream(request, feed, allowed=allowed)

@@ -32,7 +32,7 @@ _KEY = re.compile(r"[A-Za-z0-9_-]{20,64}")
 
 def setup(shell: Shell, concerns: ConcernDesk, watch: DangerWatch) -> None:
     """Add the page to the staff app."""
-    known, show, words, bp, house = shell.known, shell.show, shell.words, shell.bp, shell.house
+    known, show, words, bp, house = shell.handling, shell.show, shell.words, shell.bp, shell.house
     shell.way(PATH, "staff.phone_report.nav", lambda staff: staff.handles_cases)
     areas = [(area.id, area.name) for area in house.municipality.areas]
 

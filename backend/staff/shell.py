@@ -85,6 +85,17 @@ class Shell:
 
         return guarded
 
+    def handling(self, view: View) -> View:
+        """`known`, and only for who works with people's matters: nothing of these exists for the others."""
+
+        @functools.wraps(view)
+        async def guarded(request: Request, staff: StaffMember, **arguments: Any) -> HTTPResponse:
+            if not staff.handles_cases:
+                raise NotFound
+            return await view(request, staff, **arguments)
+
+        return self.known(guarded)
+
     async def polling(self, request: Request) -> StaffMember:
         """Who asks, for what a page asks by itself: no sign that somebody is there. Raises `NotLoggedIn`."""
         return await self.door.who(self.token(request), by_hand=False)
