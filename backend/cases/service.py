@@ -236,11 +236,16 @@ class CaseDesk(Desk):
 
     async def mine(self, staff: StaffMember) -> list[CaseRow]:
         """The open cases that ``staff`` works in, by what is due first; those with nothing due last."""
-        return await self._house.db.read(lambda session: self._rows(session, staff, repository.mine(session, staff)))
+        return await self._house.db.read(lambda session: self.rows_now(session, staff))
 
     async def of_unit(self, staff: StaffMember) -> list[CaseRow]:
         """The open cases that a manager's unit leads, in the same order; empty for others."""
-        return await self._house.db.read(lambda session: self._rows(session, staff, repository.of_unit(session, staff)))
+        return await self._house.db.read(lambda session: self.rows_now(session, staff, whole=True))
+
+    def rows_now(self, session: Session, staff: StaffMember, *, whole: bool = False) -> list[CaseRow]:
+        """`mine`, or `of_unit` for the ``whole`` unit, in the caller's transaction."""
+        found = repository.of_unit(session, staff) if whole else repository.mine(session, staff)
+        return self._rows(session, staff, found)
 
     async def readable(self, staff: StaffMember, case_ids: Collection[str]) -> set[str]:
         """Those of the cases that ``staff`` may read now."""
@@ -399,13 +404,15 @@ class CaseDesk(Desk):
         """The case's page; that ``staff`` has read it is written down in the same transaction. Raises `NotFound`."""
 
         def open_it(session: Session) -> CasePage:
-            case = self._find(session, staff, case_id)
-            page = self._page(session, staff, case)
-            now = self._now()
-            audit.record(session, now, Tag.CASE_READ, case.id, actor=staff.id, detail=page.way)
+            page = self.look(session, staff, case_id)
+            audit.record(session, self._now(), Tag.CASE_READ, case_id, actor=staff.id, detail=page.way)
             return page
 
         return await self._house.db.write(open_it)
+
+    def look(self, session: Session, staff: StaffMember, case_id: str) -> CasePage:
+        """`page` for who writes down the reading in the same transaction. Raises `NotFound`."""
+        return self._page(session, staff, self._find(session, staff, case_id))
 
     # --- What is noted ------------------------------------------------------------------
 
