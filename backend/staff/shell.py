@@ -27,6 +27,9 @@ ID = "([0-9a-f]{24})"
 BY_PAGE = "x-by-page"
 """A header of what an open page asks by itself: no sign that somebody is there."""
 
+_BY_USE = ("", "inkorg", "samtal", "dagen", "kalender", "arenden", "larm", "skriv-in", "bemanning", "loftet", "forsta")
+"""Pages in the order in which a day's work needs them, by the last part of their path; others come after."""
+
 View = Callable[..., Awaitable[HTTPResponse]]
 Fill = Callable[[StaffMember, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 Visible = Callable[[StaffMember], bool]
@@ -54,6 +57,7 @@ class Shell:
     def way(self, path: str, phrase: str, visible: Visible = lambda staff: True) -> None:
         """Put a link in the navigation of those for whom ``visible`` says yes; ``phrase`` is its text."""
         self._ways.append(_Way(path, phrase, visible))
+        self._ways.sort(key=_use)
 
     def share(self, name: str, find: Callable[[StaffMember], Awaitable[Any]]) -> None:
         """Give every staff page a value under ``name``, found anew for whoever is logged in."""
@@ -155,3 +159,8 @@ class Shell:
     def open(self, app: Sanic) -> None:
         """Register everything on ``app``; nothing can be added afterwards."""
         app.blueprint(self.bp)
+
+
+def _use(way: _Way) -> int:
+    name = way.path.removeprefix(HOME).strip("/")
+    return _BY_USE.index(name) if name in _BY_USE else len(_BY_USE)
