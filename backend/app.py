@@ -172,7 +172,7 @@ def _register_features(app: Sanic, house: House) -> None:
     accessibility.setup(app, house)
     demo.setup(app)
     alerts = AlertDesk(house)
-    shell = staff_views.setup(app, house, booking, concerns, StoryReading(house, stories), learning, alerts)
+    shell = staff_views.setup(app, house, booking, concerns, StoryReading(house, stories), learning, alerts, talks)
     phone_report.setup(shell, concerns, watch)
     team = TeamDesk(house)
     cases, chain = CaseDesk(house), AuditChain(house.db, house.clock, chain_key(house.settings.code_pepper))

@@ -24,6 +24,7 @@ from backend.core.clock import to_local
 from backend.core.errors import ChatExpired, DomainError, EmptyText, MalformedRequest
 from backend.core.house import House
 from backend.core.reader import READERS, Reader
+from backend.talks.told import STANDING
 from backend.web.help import language
 from backend.web.render import STATIC, page
 from backend.web.security import source_of
@@ -44,9 +45,11 @@ _WHO_READS = {
     "parent": "parent",
 }
 """Who writes, as far as the words that they chose on the map tell."""
+_LIVE_WORDS = ("ask", "end", "field", "field_waiting", "writing", "seen", "by_service", "again")
+"""Of the talk with a human; the rest comes with the answers."""
 _WORDS = (
-    "by_visitor", "by_assistant", "by_staff", "answers", "sending", "send", "writing", "limited", "human",
-    "new_answer", "not_sent", "not_started", "open_map", "who_unknown", "who_known",
+    "by_visitor", "by_assistant", "by_staff", "answers", "sending", "send", "writing", "limited",
+    "new_answer", "not_sent", "not_started", "open_map", "who_unknown", "who_known", "robot", "field",
 )  # fmt: skip
 
 
@@ -61,6 +64,9 @@ class Said(Protocol):
 
     @property
     def who(self) -> str | None: ...
+
+    @property
+    def talk(self) -> dict[str, Any] | None: ...
 
 
 class Begun(Said, Protocol):
@@ -102,6 +108,11 @@ class Form:
     begin: bool
     refresh: bool
     station: str
+
+    @property
+    def begins(self) -> bool:
+        """Whether this begins a chat without a word: somebody only wants it open, or a human in it."""
+        return self.begin or self.choice in STANDING
 
     @classmethod
     def of(cls, request: Request) -> Form:
@@ -219,7 +230,7 @@ class _Pages:
         reader = Reader.of(form.who or None, language(request))
         chat = form.chat
         try:
-            if not chat and form.text.strip() == "" and not form.begin:
+            if not chat and form.text.strip() == "" and not form.begins:
                 raise EmptyText if form.key else MalformedRequest
             fresh = not chat
             if fresh:
@@ -337,6 +348,7 @@ class _Pages:
         who = said.who if said else None
         names = {one: phrases.say(f"chat.who.{one}", reader) for one in READERS}
         say: dict[str, Any] = {word: phrases.say(f"chat.{word}", reader) for word in _WORDS}
+        say["live"] = {word: phrases.say(f"live.{word}", reader) for word in _LIVE_WORDS}
         say |= {
             "gone": phrases.say("code.gone", reader),
             "empty": phrases.say("error.empty", reader),
@@ -365,6 +377,8 @@ class _Pages:
             messages=messages,
             newest=_newest(messages),
             mode=said.mode if said else "assistant",
+            talk=said.talk if said else None,
+            data_talk=_for_script({"talk": said.talk if said else None}),
             who=who,
             who_names=names,
             asks_who=who is not None or _newest(messages) > 0,

@@ -554,7 +554,7 @@ class ChatDesk:
             return []
         say, reader, phrases = self._house.phrases.say, chat.reader, self._house.phrases
         if not self._talks.live:
-            text = say("live.off", reader)
+            text = say("live.not_here", reader)
         elif asked.outlook.opens is None:
             text = say("live.closed_unknown", reader)
         else:

@@ -16,10 +16,11 @@ from backend.concerns.service import ConcernDesk
 from backend.core.errors import Conflict, NotLoggedIn
 from backend.core.people import StaffMember
 from backend.staff.shell import ID, Shell
+from backend.talks.service import TalkDesk
 from backend.web.render import page
 
 PATH = "/personal/larm"
-_OWN_PAGE = re.compile(r"/personal(/(oro|tid)/[0-9a-f]{24}|/forsta|/larm)?")
+_OWN_PAGE = re.compile(r"/personal(/(oro|tid|samtal)/[0-9a-f]{24}|/forsta|/larm|/samtal)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,19 @@ class Ringing:
 class Alarms:
     """Alerts with links for whoever may follow them."""
 
-    def __init__(self, alerts: AlertDesk, booking: BookingDesk, concerns: ConcernDesk, callbacks: CallbackDesk) -> None:
+    def __init__(
+        self,
+        alerts: AlertDesk,
+        booking: BookingDesk,
+        concerns: ConcernDesk,
+        callbacks: CallbackDesk,
+        talks: TalkDesk,
+    ) -> None:
         self._alerts = alerts
         self._booking = booking
         self._callbacks = callbacks
         self._concerns = concerns
+        self._talks = talks
         self.days = alerts.days
         self.acknowledge = alerts.acknowledge
 
@@ -80,10 +89,13 @@ class Alarms:
             return {row.subject for row in rows if row.source == source and row.subject is not None}
 
         concerns = await self._concerns.openable(staff, ids("concern"))
-        talks = await self._booking.readable(staff, ids("booking"))
-        calls = await self._callbacks.readable(staff, ids("booking") - talks)
-        links = {each: f"/personal/oro/{each}" for each in concerns} | {each: f"/personal/tid/{each}" for each in talks}
+        bookings = await self._booking.readable(staff, ids("booking"))
+        calls = await self._callbacks.readable(staff, ids("booking") - bookings)
+        talks = await self._talks.readable(staff, ids("talk"))
+        links = {each: f"/personal/oro/{each}" for each in concerns}
+        links |= {each: f"/personal/tid/{each}" for each in bookings}
         links |= {each: f"/personal/loftet/{each}" for each in calls}
+        links |= {each: f"/personal/samtal/{each}" for each in talks}
         return [Alarm(row, links.get(row.subject or "", "")) for row in rows]
 
 

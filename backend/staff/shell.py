@@ -133,6 +133,7 @@ class Shell:
             "ways": [way for way in self._ways if staff is not None and way.visible(staff)],
             "alarms": None,
             "capacity": None,
+            "bell": None,
         }
         if staff is not None:
             shared |= {name: await find(staff) for name, find in self._shared.items()}

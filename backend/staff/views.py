@@ -27,11 +27,13 @@ from backend.core.people import StaffMember
 from backend.core.schedule import every
 from backend.improving.service import Learning
 from backend.staff import alarms, handling, inbox, routing_rules, story, understanding
+from backend.staff import talks as live
 from backend.staff.alarms import Alarms
 from backend.staff.drafts import Drafts
 from backend.staff.service import StaffDoor
 from backend.staff.shell import HOME, ID, LOGIN, Shell
 from backend.stories.reading import StoryReading
+from backend.talks.service import TalkDesk
 from backend.web.security import check_origin, source_of
 
 
@@ -43,16 +45,18 @@ def setup(
     stories: StoryReading,
     learning: Learning,
     alerts: AlertDesk,
+    talks: TalkDesk,
 ) -> Shell:
     """The pages that all staff have. Others are added to the returned shell before it is opened."""
     door = StaffDoor(house)
     shell = Shell(house, door)
     known, show, bp = shell.known, shell.show, shell.bp
     days = ClosedDays(house.municipality)
-    ringing = Alarms(alerts, booking, concerns, CallbackDesk(house, booking))
+    ringing = Alarms(alerts, booking, concerns, CallbackDesk(house, booking), talks)
     handled = HandlingDesk(house)
     shell.way(HOME, "staff.home")
     shell.share("alarms", ringing.banner)
+    live.setup(shell, talks, booking)
 
     def today() -> date:
         return to_local(house.clock.now()).date()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Iterable
 from datetime import date, datetime, timedelta
 
@@ -163,6 +164,10 @@ class StaffWords:
     def answer(self, key: str, value: str) -> str:
         """A fixed answer in words, a free one as it stands."""
         return self._say(f"common.{value}") if key in SAFE_ANSWERS else value
+
+    def key(self) -> str:
+        """A form's own key, with which a repeated post counts once."""
+        return secrets.token_urlsafe(18)
 
     def _days(self, count: int) -> str:
         return self._say("staff.one_day") if count == 1 else self._say("staff.days", None, count=count)

@@ -16,6 +16,8 @@ VISITOR, STAFF, NOTICE = "visitor", "staff", "notice"
 
 LINGERS = timedelta(minutes=30)
 """How long after its booked end a talk that nobody has begun can still be come to."""
+LATE = timedelta(minutes=5)
+"""How long after its time a booked talk rings at colleagues too."""
 DROPPED = timedelta(minutes=3)
 """How long somebody is left without an answer by a therapist whose page is gone, before colleagues are asked."""
 LONGEST_SILENCE = timedelta(hours=8)

@@ -62,11 +62,13 @@ class Glance:
 class Row:
     """A talk in a therapist's list; never a word of it.
 
-    ``start`` is set for a booked one. ``awaits``: the visitor wrote last. ``danger``: the nearest danger noted in it.
+    ``start`` is set for a booked one. ``rings``: it waits for this very person, or for anybody. ``awaits``: the
+    visitor wrote last. ``danger``: the nearest danger noted in it.
     """
 
     id: str
     state: str
+    booking_id: str | None
     reader: Reader
     interpreter: str | None
     therapist: str
@@ -74,6 +76,7 @@ class Row:
     offered: bool
     since: datetime
     start: datetime | None
+    rings: bool
     awaits: bool
     danger: str | None
     here: bool
@@ -448,6 +451,10 @@ class TalkDesk:
 
         return await self._house.db.write(work)
 
+    async def stands_for(self, staff: StaffMember, talk_id: str) -> TalkFile:
+        """The same for a page that is open already: no new reading. Raises `NotFound`."""
+        return await self._house.db.read(lambda session: self._file(session, self._mine(session, staff, talk_id)))
+
     async def peek(self, staff: StaffMember, talk_id: str) -> Row:
         """That a talk waits, or is offered, without its words. Raises `NotFound`."""
 
@@ -768,7 +775,7 @@ class TalkDesk:
         ids = [talk.id for talk in talks]
         last, worst = repository.last_words(session, ids), repository.worst_in(session, ids)
         names = repository.names(session, {talk.therapist_id for talk in talks if talk.therapist_id})
-        found = []
+        now, found = self._house.clock.now(), []
         for talk in talks:
             booked = self._meetings.appointment(session, talk.booking_id) if talk.booking_id else None
             own = talk.therapist_id == staff.id
@@ -776,6 +783,7 @@ class TalkDesk:
                 Row(
                     id=talk.id,
                     state=talk.state,
+                    booking_id=talk.booking_id,
                     reader=_reader(talk),
                     interpreter=talk.interpreter,
                     therapist=names.get(talk.therapist_id or "", ""),
@@ -783,6 +791,7 @@ class TalkDesk:
                     offered=talk.offered_to == staff.id,
                     since=talk.created_at,
                     start=booked.start if booked is not None else None,
+                    rings=own or booked is None or talk.opened_at is not None or now >= booked.start + rules.LATE,
                     awaits=own and last.get(talk.id, ("",))[0] == VISITOR,
                     danger=worst.get(talk.id) if own or talk.state == WAITING else None,
                     here=self.presence.here(f"visitor:{talk.id}"),

@@ -180,5 +180,5 @@ def open_(phrases: Phrases, name: str, reader: Reader, *, here: bool, mark: str,
 
 
 def _after(phrases: Phrases, reader: Reader) -> tuple[Choice, ...]:
-    """The ways on when a talk is over."""
-    return Choice(BOOK, phrases.say("live.book_after", reader)), Choice(ASK, phrases.say("live.ask", reader))
+    """The way on when a talk is over; a human can always be asked for again."""
+    return (Choice(BOOK, phrases.say("live.book_after", reader)),)

@@ -42,3 +42,10 @@ async def page(request: Request, template: str, *, status: int = 200, **context:
     context["path"] = request.path
     response = await sanic_render(template, status=status, context=context, app=request.app)
     return response
+
+
+async def fragment(request: Request, template: str, **context: Any) -> str:
+    """A piece of a page, rendered with the same words as the whole."""
+    context.setdefault("reader", Reader())
+    rendered: str = await request.app.ext.environment.get_template(template).render_async(**context)
+    return rendered

@@ -6,17 +6,17 @@
  * from the server; here are none.
  */
 
+import { chime, markTitle } from "/static/chime.js";
+
 const EVERY_MS = 10_000;
 const HIDDEN_MS = 30_000;
 const LONGEST_MS = 60_000;
 const REGION_MS = 150;
 const LISTS = ["urgent", "others", "settled", "more"];
-const MARK = "● ";
 const SOUND = "koll-alarm-sound";
 const KNOWN = "koll-alarm-known";
 
 const banner = document.querySelector("[data-alarms]");
-const title = document.title;
 let failures = 0;
 let timer = 0;
 let asking = false;
@@ -121,7 +121,7 @@ function sweep() {
 
 /** Mark the title while something rings, and sound once for what this tab has not seen before. */
 function noticed() {
-  document.title = Number(banner.dataset.count) > 0 ? MARK + title : title;
+  markTitle("alarms", Number(banner.dataset.count) > 0);
   const keys = ["urgent", "others"].flatMap((name) =>
     [...listed(banner, name).querySelectorAll("[data-key]:not([data-gone])")].map((one) => one.dataset.key),
   );
@@ -151,6 +151,10 @@ async function see(event) {
   }
 }
 
+function sound() {
+  if (chime([660, 880])) banner.dataset.sounded = String(Number(banner.dataset.sounded ?? 0) + 1);
+}
+
 function soundOn() {
   return recall(localStorage, SOUND) === "on";
 }
@@ -164,28 +168,6 @@ function toggleSound() {
   keep(localStorage, SOUND, soundOn() ? "off" : "on");
   showSound();
   if (soundOn()) sound();
-}
-
-/** Two short soft tones, made here. A browser that has not been touched yet may refuse, and that is all right. */
-function sound() {
-  try {
-    const audio = new AudioContext();
-    for (const [start, pitch] of [[0, 660], [0.22, 880]]) {
-      const tone = audio.createOscillator();
-      const volume = audio.createGain();
-      tone.frequency.value = pitch;
-      volume.gain.setValueAtTime(0, audio.currentTime + start);
-      volume.gain.linearRampToValueAtTime(0.2, audio.currentTime + start + 0.02);
-      volume.gain.linearRampToValueAtTime(0, audio.currentTime + start + 0.18);
-      tone.connect(volume).connect(audio.destination);
-      tone.start(audio.currentTime + start);
-      tone.stop(audio.currentTime + start + 0.2);
-    }
-    setTimeout(() => audio.close(), 1000);
-    banner.dataset.sounded = String(Number(banner.dataset.sounded ?? 0) + 1);
-  } catch {
-    // No sound here: the banner is what counts.
-  }
 }
 
 // A browser may refuse to remember; then the sound is off, and everything is new once.

@@ -7,6 +7,7 @@
  */
 
 import { leavingWipes, tellParent } from "/static/leave.js";
+import { liveTalk } from "/static/live.js";
 
 const RETRY_AFTER_MS = [800, 2500];
 const GIVE_UP_MS = 15000;
@@ -38,6 +39,7 @@ composer.elements.chat.value = "";
 leavingWipes(() => chat, () => {
   clearTimeout(pollTimer);
   leaving.abort();
+  live.stop();
 });
 
 // --- Elements -----------------------------------------------------------------------------
@@ -139,8 +141,8 @@ function messageElement(message) {
   else bubble.append(...cardOf(message));
   const made = element(
     "div",
-    { class: `message message-new by-${author} kind-${kind}`, "data-id": id, tabindex: "-1" },
-    element("p", { class: "message-by" }, words[`by_${author}`] ?? ""),
+    { class: `message message-new by-${author} kind-${kind}`, "data-id": id, "data-seq": message.card?.seq, tabindex: "-1" },
+    element("p", { class: "message-by" }, message.card?.by ?? words[`by_${author}`] ?? words.live.by_service),
     bubble,
   );
   if (choices.length) {
@@ -193,6 +195,18 @@ function merge(messages, after = null) {
   }
   closeOldChoices();
   return added;
+}
+
+/** Put one message of a talk among those already shown by its number; returns its element. */
+function place(message) {
+  const shown = known(message);
+  if (shown) return shown;
+  const made = messageElement(message);
+  const after = [...log.children].find((one) => Number(one.dataset.seq) > message.card.seq);
+  if (after) after.before(made);
+  else log.append(made);
+  closeOldChoices();
+  return made;
 }
 
 function append(messages) {
@@ -295,8 +309,7 @@ async function start() {
   chat = first.chat;
   begun();
   append(first.messages);
-  setMode(first.mode);
-  setWho(first.who);
+  stands(first);
 }
 
 let starting = null;
@@ -313,9 +326,15 @@ function started() {
 async function sync() {
   const answer = await call("GET", "/api/chats");
   const added = merge(answer.messages);
-  setMode(answer.mode);
-  setWho(answer.who);
+  stands(answer);
   return added;
+}
+
+/** Where the chat stands by an answer: robot or human, and who writes. */
+function stands({ mode: next, who, talk }) {
+  setMode(next);
+  if (who !== undefined) setWho(who);
+  live.stands(talk);
 }
 
 /** Who writes, as far as it has been said; asked for lightly once something has been written. */
@@ -329,9 +348,10 @@ function setMode(next) {
   const was = mode;
   mode = next;
   modeNotice.dataset.mode = mode;
-  modeNotice.hidden = mode === "assistant";
-  if (mode !== "assistant") {
-    part("mode-text").textContent = mode === "human" ? words.human : words.limited;
+  // A human is told of in the head, in the log and in the room; what the robot cannot do, here.
+  modeNotice.hidden = mode !== "limited";
+  if (mode === "limited") {
+    part("mode-text").textContent = words.limited;
     pollDelay = was === mode ? pollDelay : POLL_MS;
     poll();
   } else {
@@ -367,6 +387,7 @@ function expired(error) {
   chat = "";
   unsent = null;
   clearTimeout(pollTimer);
+  live.stands(null);
   log.replaceChildren();
   modeNotice.hidden = true;
   complain(error.message, error.messages);
@@ -387,11 +408,12 @@ async function send(body, shown, from) {
   unsent = same ? unsent : { body, key: newKey() };
   busy(true);
   const slow = setTimeout(() => {
+    if (mode === "human" || mode === "waiting") return;
     typing.hidden = false;
     status.textContent = words.writing;
     typing.scrollIntoView({ block: "end" });
   }, TYPING_AFTER_MS);
-  const limitedBefore = mode !== "assistant";
+  const before = mode;
   try {
     await started();
     const answer = await call("POST", "/api/chats/messages", body, unsent.key);
@@ -403,27 +425,35 @@ async function send(body, shown, from) {
       grow();
     }
     typing.hidden = true;
-    const own = { author: "visitor", kind: "text", text: shown, choices: [], card: {} };
-    const mine = messageElement(own);
-    log.append(mine);
-    const answers = append(answer.messages.filter((one) => one.author !== "visitor"));
+    // What went to a human has an id and a number of its own, and may have come back on the stream already.
+    const own = answer.messages.find((one) => one.author === "visitor");
+    const mine = own ? place(own) : messageElement({ author: "visitor", kind: "text", text: shown, choices: [], card: {} });
+    if (!own) log.append(mine);
+    const answers = own
+      ? merge(answer.messages.filter((one) => one !== own), mine)
+      : append(answer.messages.filter((one) => one.author !== "visitor"));
     closeOldChoices();
-    setMode(answer.mode);
-    setWho(answer.who);
+    stands(answer);
     show([mine, ...answers]);
-    if (limitedBefore && mode === "assistant") show(await sync());
+    if (mode !== before && (before === "limited" || mode !== "limited")) show(await sync());
+    live.reveal();
     return answers;
   } catch (error) {
     if (leaving.signal.aborted) return [];
     if (error instanceof Refused && error.code === "chat_expired") expired(error);
     else if (error instanceof Refused) complain(error.message, error.messages);
-    else complain(chat ? words.not_sent : words.not_started);
+    else complain([chat ? words.not_sent : words.not_started, ...(mode === "human" || mode === "waiting" ? [words.live.again] : [])].join(" "));
     return [];
   } finally {
     clearTimeout(slow);
     typing.hidden = true;
     busy(false);
   }
+}
+
+/** Contact is back: what could not be sent to the human goes now, with the key that it had. */
+function sendAgain() {
+  if (!sending && unsent?.body.text !== undefined && unsent.body.text === field.value) sendText();
 }
 
 async function sendText() {
@@ -439,6 +469,7 @@ async function sendText() {
 
 async function choose(button) {
   part("who").open = false;
+  begun();
   const answers = await send({ choice: button.value }, button.textContent.trim(), button.closest(".message"));
   // The pressed button is closed now; keep a keyboard's place at the answer.
   if (answers.length) answers[0].focus({ preventScroll: true });
@@ -480,6 +511,9 @@ field.addEventListener("keydown", (event) => {
   composer.requestSubmit(sendButton);
 });
 field.addEventListener("input", grow);
+field.addEventListener("input", () => {
+  if (field.value.trim()) live.writing();
+});
 
 // The page looks for answers by itself.
 part("refresh").hidden = true;
@@ -495,9 +529,23 @@ new ResizeObserver(([{ target }]) => {
   document.documentElement.style.scrollPaddingBottom = `${target.offsetHeight + 12}px`;
 }).observe(part("bottom"));
 
+const live = liveTalk({
+  root,
+  words,
+  element,
+  fill,
+  place,
+  show,
+  stands,
+  sync: () => sync().then(show, () => {}),
+  sendAgain,
+  chat: () => chat,
+});
+
 if (chat) {
   begun();
   setMode(mode);
+  live.stands(JSON.parse(document.getElementById("chat-talk").textContent).talk);
 } else {
   begin();
 }
