@@ -23,8 +23,7 @@ from backend.core.people import StaffMember
 from backend.core.reader import Reader
 from backend.staff.shell import HOME, ID, Shell
 from backend.talks import rules
-from backend.talks.repository import Line
-from backend.talks.service import HERE, LINE, READ, SAID, STATE, TYPING, Listing, TalkDesk, TalkFile
+from backend.talks.service import HERE, LINE, READ, SAID, STATE, TYPING, Line, Listing, TalkDesk, TalkFile
 from backend.web import sse
 from backend.web.render import fragment, page
 from backend.web.security import check_origin

@@ -28,7 +28,8 @@ from backend.core.text import ANSWER_LIMIT, clean
 from backend.core.vault import new_id
 from backend.talks import repository, rules, told
 from backend.talks.presence import Presence
-from backend.talks.repository import Line, Seat, Words
+from backend.talks.repository import Line as Line
+from backend.talks.repository import Seat, Words
 from backend.talks.rules import ACTIVE, CLOSED, HANDED_BACK, LEFT, OPEN, STAFF, VISITOR, WAITING, Notice
 from backend.talks.tables import Talk
 from backend.talks.told import Visit
