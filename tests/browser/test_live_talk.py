@@ -31,13 +31,14 @@ class Town(Served):
 
 @pytest.fixture(scope="module")
 def the_town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    settings, passwords, clock = make_settings(tmp_path_factory.mktemp("live")), {}, RunningClock()
-    scripted = Scripted(settings.internal_token)
+    passwords, clock = {}, RunningClock()
+    scripted = Scripted(make_settings(tmp_path_factory.mktemp("none")).internal_token)
+    settings = make_settings(tmp_path_factory.mktemp("live"), rasa_url=scripted.url)
 
     def seed(database: Database) -> None:
         passwords.update(seed_example_staff(database, settings))
 
-    with serve(make_settings(tmp_path_factory.mktemp("live"), rasa_url=scripted.url), clock, seed) as served:
+    with serve(settings, clock, seed) as served:
         town = Town(served.url)
         town.passwords, town.clock = passwords, clock
         scripted.backend = served.url
@@ -102,8 +103,8 @@ def writes(page: Page, text: str) -> None:
 
 
 def log(page: Page) -> list[str]:
-    """What has been said, in the order of the page."""
-    return page.locator("[data-log] .said, [data-log] .line-said").all_inner_texts()
+    """What the child, the humans and the notices say, in the order of the page."""
+    return page.locator(":is(.by-visitor, .by-staff, .by-service) .said").all_inner_texts()
 
 
 def asks(child: Page) -> None:
