@@ -76,9 +76,7 @@ def in_clock_order(session: Session, staff: StaffMember) -> Sequence[Concern]:
     ).all()
 
 
-def inbox(
-    session: Session, staff: StaffMember, closed: bool, at_most: int = AT_MOST
-) -> list[tuple[Concern, datetime | None]]:
+def inbox_query(staff: StaffMember, closed: bool) -> sa.Select[Concern, datetime | None]:
     """What ``staff`` may know of, each with when they last had it open: by the next legal day, or the latest closed first."""
     query = (
         readable_by(staff)
@@ -86,10 +84,15 @@ def inbox(
         .add_columns(ConcernSeen.at)
     )
     if closed:
-        query = query.where(Concern.closed_at.is_not(None)).order_by(Concern.closed_at.desc())
-    else:
-        query = query.where(Concern.closed_at.is_(None)).order_by(*_BY_CLOCK)
-    return [(concern, seen) for concern, seen in session.execute(query.limit(at_most))]
+        return query.where(Concern.closed_at.is_not(None)).order_by(Concern.closed_at.desc())
+    return query.where(Concern.closed_at.is_(None)).order_by(*_BY_CLOCK)
+
+
+def inbox(
+    session: Session, staff: StaffMember, closed: bool, at_most: int = AT_MOST
+) -> list[tuple[Concern, datetime | None]]:
+    """The first of `inbox_query`."""
+    return [(concern, seen) for concern, seen in session.execute(inbox_query(staff, closed).limit(at_most))]
 
 
 def mark_seen(session: Session, concern_id: str, staff_id: str, at: datetime) -> None:

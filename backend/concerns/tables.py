@@ -103,7 +103,13 @@ class Concern(Base):
             sqlite_where=sa.text("closed_at IS NULL"),
             postgresql_where=sa.text("closed_at IS NULL"),
         ),
-        sa.Index(None, "unit", "closed_at"),
+        sa.Index(
+            "ix_concern_closed",
+            "unit",
+            "closed_at",
+            sqlite_where=sa.text("closed_at IS NOT NULL"),
+            postgresql_where=sa.text("closed_at IS NOT NULL"),
+        ),
         sa.Index(None, "received_at"),
     )
 
