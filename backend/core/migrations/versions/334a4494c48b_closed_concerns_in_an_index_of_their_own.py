@@ -1,14 +1,14 @@
 """closed concerns in an index of their own
 
 Revision: 334a4494c48b
-Follows: 7db96dad16ef
+Follows: 1ec024d3b017
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "334a4494c48b"
-down_revision = "7db96dad16ef"
+down_revision = "1ec024d3b017"
 branch_labels = None
 depends_on = None
 
