@@ -23,11 +23,13 @@ function start() {
   let drag = null;
 
   for (const block of calendar.querySelectorAll("[data-movable]")) {
-    block.tabIndex = 0;
-    block.setAttribute("role", "button");
-    block.setAttribute("aria-describedby", "cal-keys");
-    block.addEventListener("keydown", keys);
-    block.addEventListener("blur", () => block.dataset.moved === "" && !dialog.open && revert(block));
+    // The list keeps its items; what is in one is what is taken hold of.
+    const handle = handleOf(block);
+    handle.tabIndex = 0;
+    handle.setAttribute("role", "button");
+    handle.setAttribute("aria-describedby", "cal-keys");
+    handle.addEventListener("keydown", keys);
+    handle.addEventListener("blur", () => block.dataset.moved === "" && !dialog.open && revert(block));
   }
   calendar.addEventListener("pointerdown", grasp);
   calendar.addEventListener("pointermove", hint);
@@ -47,7 +49,7 @@ function start() {
     event.preventDefault();
     const at = minuteAt(list, event.clientY);
     drag = { list, day, block: grip === "draw" ? null : block, grip, at, y: event.clientY, moving: false };
-    if (block) block.focus({ preventScroll: true });
+    if (block) handleOf(block).focus({ preventScroll: true });
     calendar.setPointerCapture(event.pointerId);
     calendar.addEventListener("pointermove", pull);
     calendar.addEventListener("pointerup", drop, { once: true });
@@ -140,9 +142,8 @@ function start() {
   // --- By keys --------------------------------------------------------------------------
 
   function keys(event) {
-    const block = event.currentTarget;
+    const block = event.currentTarget.closest(".block");
     const by = { ArrowUp: -STEP, ArrowDown: STEP }[event.key];
-    if (event.target !== block) return;
     if (by && !event.ctrlKey && !event.metaKey && !event.altKey) {
       event.preventDefault();
       const from = minutes(block.dataset.nowStart ?? block.dataset.start);
@@ -214,7 +215,7 @@ function start() {
     const block = dialog.shown;
     dialog.shown = null;
     if (block) revert(block);
-    if (block?.isConnected) block.focus({ preventScroll: true });
+    if (block?.isConnected) handleOf(block)?.focus({ preventScroll: true });
   }
 
   // --- Where a block is -----------------------------------------------------------------
@@ -240,6 +241,10 @@ function start() {
     delete block.dataset.nowStart;
     delete block.dataset.nowEnd;
   }
+}
+
+function handleOf(block) {
+  return block.querySelector(".block-said");
 }
 
 function clamp(value, least, most) {
