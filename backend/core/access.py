@@ -154,17 +154,23 @@ def visible(staff: StaffMember, *subjects: tuple[Kind, Any]) -> sa.ColumnElement
     What is known to be about a person (`concerns_person`) needs only its own kind and id.
     """
     kept_out = _kept_out(staff)
-    return sa.and_(sa.true(), *(~sa.exists().where(kept_out, _names(kind, column)) for kind, column in subjects))
+    return sa.and_(
+        sa.true(),
+        *(~sa.exists().where(kept_out, _names(kind, column)).correlate_except(Withheld) for kind, column in subjects),
+    )
 
 
 def visible_of_any_kind(staff: StaffMember, column: Any) -> sa.ColumnElement[bool]:
     """`visible` for a column that holds ids of several kinds, as the audit log's subjects."""
-    whom = sa.select(About.person_id).where(About.subject_id == column)
-    named = sa.or_(
-        Withheld.subject_id == column,
-        sa.and_(Withheld.subject_kind == Kind.PERSON.value, Withheld.subject_id.in_(whom)),
-    )
-    return ~sa.exists().where(_kept_out(staff), named)
+    named = sa.or_(Withheld.subject_id == column, _about_withheld(About.subject_id == column))
+    return ~sa.exists().where(_kept_out(staff), named).correlate_except(Withheld)
+
+
+def _about_withheld(row: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """That the person who is withheld is whom ``row`` is about. Correlated by hand: by itself SQLAlchemy looks
+    only one query outwards, and would ask about anybody's row instead."""
+    about = sa.exists().where(row, About.person_id == Withheld.subject_id).correlate_except(About)
+    return sa.and_(Withheld.subject_kind == Kind.PERSON.value, about)
 
 
 def _kept_out(staff: StaffMember) -> sa.ColumnElement[bool]:
@@ -183,8 +189,7 @@ def _names(kind: Kind, column: Any) -> sa.ColumnElement[bool]:
     itself = sa.and_(Withheld.subject_id == column, Withheld.subject_kind == kind.value)
     if kind is Kind.PERSON:
         return itself
-    whom = sa.select(About.person_id).where(About.subject_id == column, About.subject_kind == kind.value)
-    return sa.or_(itself, sa.and_(Withheld.subject_kind == Kind.PERSON.value, Withheld.subject_id.in_(whom)))
+    return sa.or_(itself, _about_withheld(sa.and_(About.subject_id == column, About.subject_kind == kind.value)))
 
 
 def opened(staff: StaffMember, kind: Kind, column: Any, now: datetime) -> sa.ColumnElement[bool]:
