@@ -17,7 +17,9 @@ from sanic_ext import Extend
 from backend.alerts.service import AlertDesk
 from backend.booking import callback_views
 from backend.booking import views as booking_views
+from backend.booking.attending import Attending
 from backend.booking.callbacks import CallbackDesk
+from backend.booking.feeds import Feeds
 from backend.booking.service import BookingDesk
 from backend.cases.persons import PersonDesk
 from backend.cases.service import CaseDesk
@@ -51,7 +53,7 @@ from backend.journey import views as journey_views
 from backend.journey.service import Journey
 from backend.returning import views as returning_views
 from backend.returning.service import Returning
-from backend.staff import account_pages, calendar, duty, phone_report, promise, texts
+from backend.staff import account_pages, calendar, day, duty, feed, notices, phone_report, promise, texts
 from backend.staff import cases as staff_cases
 from backend.staff import log as staff_log
 from backend.staff import views as staff_views
@@ -174,6 +176,10 @@ def _register_features(app: Sanic, house: House) -> None:
     alerts = AlertDesk(house)
     shell = staff_views.setup(app, house, booking, concerns, StoryReading(house, stories), learning, alerts, talks)
     phone_report.setup(shell, concerns, watch)
+    day.setup(shell, booking, Attending(house))
+    feeds = Feeds(house)
+    feed.setup(app, shell, feeds)
+    notices.setup(shell)
     team = TeamDesk(house)
     cases, chain = CaseDesk(house), AuditChain(house.db, house.clock, chain_key(house.settings.code_pepper))
     staff_cases.setup(shell, cases, team, PersonDesk(house))

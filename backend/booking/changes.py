@@ -15,6 +15,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from backend.booking import notices, repository
+from backend.booking.attending_rules import CAME_BACK
 from backend.booking.lifecycle import BOOKED, Deed, after
 from backend.booking.notices import Reminder
 from backend.booking.offering import Offering, Place, drop_expired
@@ -25,7 +26,7 @@ from backend.core import audit, webhooks
 from backend.core.audit import Tag
 from backend.core.errors import Conflict, InvalidField, NotFound, Taken
 from backend.core.house import House
-from backend.core.idempotency import Key, claim
+from backend.core.idempotency import Key, claim, recall
 from backend.core.people import StaffMember
 
 VISITOR = "visitor"
@@ -34,7 +35,7 @@ _TAGS = {Deed.MOVE: Tag.BOOKING_MOVED, Deed.REBOOK: Tag.BOOKING_REBOOKED}
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A talk as it stands after a change. ``therapist`` is a first name."""
+    """A talk as it stands after a change. ``therapist`` is a first name, ``unit`` theirs."""
 
     booking_id: str
     start: datetime
@@ -42,6 +43,7 @@ class Changed:
     channel: str
     therapist: str
     state: str
+    unit: str
 
 
 class Changes:
@@ -113,31 +115,46 @@ class Changes:
                 notices.tell(session, self._house, each, booking_id, now)
             return _changed(session, booking)
 
-        return await contend(self._db, work)
+        return self._told(await contend(self._db, work))
 
     async def cancel(self, booking_id: str, *, actor: str = VISITOR, key: Key | None = None) -> bool:
         """Cancel a talk that lies ahead; its time can be booked by others at once.
 
         Returns False when it already was cancelled or is over. Raises `NotFound`.
         """
+        return await self._cancel(booking_id, key, lambda session: None, actor)
 
-        def work(session: Session) -> bool:
+    async def cancel_for(self, staff: StaffMember, booking_id: str, *, key: Key | None = None) -> bool:
+        """`cancel`, by somebody who may read it."""
+        return await self._cancel(
+            booking_id, key, lambda session: _check_readable(session, staff, booking_id), staff.id
+        )
+
+    async def _cancel(self, booking_id: str, key: Key | None, allowed: Callable[[Session], None], actor: str) -> bool:
+        def work(session: Session) -> tuple[bool, str]:
             now = self._house.clock.now()
+            earlier = recall(session, key)
+            if earlier is not None:
+                return bool(earlier), ""
+            allowed(session)
             booking = _locked(session, booking_id)
+            therapist = repository.colleague(session, booking.therapist_id)
             state = after(booking.state, Deed.CANCEL) if booking.end_at > now else None
             earlier = claim(session, key, state or "", now)
             if earlier is not None or state is None:
-                return bool(earlier)
+                return bool(earlier), therapist.unit
             booking.state, booking.cancelled_at, booking.holder = state, now, None
             session.flush()
             repository.vacate(session, [booking_id])
             notices.stop_reminding(session, booking_id)
             audit.record(session, now, Tag.BOOKING_CANCELLED, booking_id, actor=actor)
             webhooks.announce(session, self._house, now, "booking.cancelled", booking_id)
-            notices.tell(session, self._house, repository.colleague(session, booking.therapist_id), booking_id, now)
-            return True
+            notices.tell(session, self._house, therapist, booking_id, now)
+            return True, therapist.unit
 
-        return await self._db.write(work)
+        done, unit = await self._db.write(work)
+        notices.publish(self._house, unit, booking_id)
+        return done
 
     async def remind(self, booking_id: str, reminder: Reminder | None, *, key: Key | None = None) -> None:
         """Remind of a talk in this way from now on, or not at all. Raises `NotFound`, `Conflict` and `InvalidField`."""
@@ -190,6 +207,8 @@ class Changes:
             booking.therapist_id, booking.cancelled_at = place.therapist, None
             if deed is Deed.REBOOK:
                 booking.holder = f"code:{booking.receipt}"
+                by = None if actor == VISITOR else actor
+                repository.settle_missed(session, booking_id, CAME_BACK if by is None else "new_time", by, now)
             session.flush()
             notices.remind_anew(session, self._house, booking, now)
             audit.record(session, now, _TAGS[deed], booking_id, actor=actor)
@@ -197,7 +216,12 @@ class Changes:
                 notices.tell(session, self._house, repository.colleague(session, each), booking_id, now)
             return _changed(session, booking)
 
-        return await contend(self._db, work)
+        return self._told(await contend(self._db, work))
+
+    def _told(self, changed: Changed) -> Changed:
+        """Tell open pages of what has been committed."""
+        notices.publish(self._house, changed.unit, changed.booking_id)
+        return changed
 
     def _place(self, session: Session, booking: Booking, wanted: Slot, now: datetime) -> Place:
         """The same therapist if they are free then, else whoever is. Raises `Taken` or `InvalidField`."""
@@ -252,5 +276,11 @@ def _locked(session: Session, booking_id: str) -> Booking:
 def _changed(session: Session, booking: Booking) -> Changed:
     therapist = repository.colleague(session, booking.therapist_id)
     return Changed(
-        booking.id, booking.start_at, booking.end_at, booking.channel or "", therapist.first_name, booking.state
+        booking.id,
+        booking.start_at,
+        booking.end_at,
+        booking.channel or "",
+        therapist.first_name,
+        booking.state,
+        therapist.unit,
     )

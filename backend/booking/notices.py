@@ -20,6 +20,7 @@ from backend.core import outbox
 from backend.core.clock import to_local
 from backend.core.errors import InvalidField
 from backend.core.house import House
+from backend.core.live import Event
 from backend.core.outbox import PRIVATE_MAIL, SMS
 from backend.core.phone import parse_mobile
 from backend.core.reader import Reader
@@ -33,6 +34,17 @@ class Reminder(msgspec.Struct, frozen=True):
 
     by: ReminderWay
     to: str
+
+
+def topic(unit: str) -> str:
+    """What the open pages of a unit's therapists listen to: something about its talks is new."""
+    return f"booked:{unit}"
+
+
+def publish(house: House, unit: str, booking_id: str) -> None:
+    """Tell open pages that something about a talk has been committed. On the event loop."""
+    house.live.publish(topic(unit), Event("talks"))
+    house.live.publish(f"booking:{booking_id}", Event("state"))
 
 
 def tell(session: Session, house: House, therapist: Colleague, booking_id: str, now: datetime) -> None:

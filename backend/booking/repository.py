@@ -295,6 +295,31 @@ def readable_of(session: Session, staff: StaffMember, booking_ids: Collection[st
     return set(session.scalars(query))
 
 
+def first_names(session: Session, staff_ids: Collection[str]) -> dict[str, str]:
+    """First names by staff id; ids that are nobody's are left out."""
+    rows = session.execute(sa.select(StaffMember.id, StaffMember.first_name).where(StaffMember.id.in_(staff_ids)))
+    return {row[0]: row[1] for row in rows}
+
+
+def therapists_for(session: Session, channel: str | None) -> list[tuple[str, str]]:
+    """Id and first name of everybody employed now who can meet in ``channel``."""
+    rows = session.execute(
+        sa.select(StaffMember.id, StaffMember.first_name, Therapist.channels)
+        .join(Therapist, Therapist.staff_id == StaffMember.id)
+        .where(StaffMember.active)
+    )
+    return [(staff_id, name) for staff_id, name, ways in rows if channel is None or channel in words(ways)]
+
+
+def settle_missed(session: Session, booking_id: str, outcome: str, by: str | None, at: datetime) -> None:
+    """Somebody who did not come is waited for no longer."""
+    session.execute(
+        sa.update(MissedTalk)
+        .where(MissedTalk.booking_id == booking_id, MissedTalk.settled_at.is_(None))
+        .values(step="settled", outcome=outcome, settled_at=at, settled_by=by)
+    )
+
+
 def purge(session: Session, ended_before: datetime, let_go_before: datetime, limit: int) -> int:
     """Delete bookings whose talk ended, or that were let go unconfirmed, before the given instants; returns how many."""
     due = list(

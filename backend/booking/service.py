@@ -94,6 +94,7 @@ class Confirmed:
     words: str | None
     meeting_url: str | None = None
     active: bool = True
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,9 +312,12 @@ class BookingDesk:
                 receipt,
                 code.words,
                 _room(therapist, details.channel),
+                unit=therapist.unit,
             )
 
-        return await contend(self._db, work)
+        booked = await contend(self._db, work)
+        notices.publish(self._house, booked.unit, booked.booking_id)
+        return booked
 
     def book_for(
         self, session: Session, slot: str, details: Details, receipt: str, now: datetime, *, actor: str

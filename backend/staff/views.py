@@ -31,7 +31,7 @@ from backend.staff import talks as live
 from backend.staff.alarms import Alarms
 from backend.staff.drafts import Drafts
 from backend.staff.service import StaffDoor
-from backend.staff.shell import HOME, ID, LOGIN, Shell
+from backend.staff.shell import HOME, LOGIN, Shell
 from backend.stories.reading import StoryReading
 from backend.talks.service import TalkDesk
 from backend.web.security import check_origin, source_of
@@ -106,11 +106,6 @@ def setup(
             today=this_day,
             warnings=_warnings(house, this_day),
         )
-
-    @bp.get(f"/tid/<booking_id:{ID}>")
-    @known
-    async def talk(request: Request, staff: StaffMember, booking_id: str) -> HTTPResponse:
-        return await show(request, "booking", staff, talk=await booking.open_for(staff, booking_id))
 
     handling.setup(
         shell,

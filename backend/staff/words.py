@@ -5,14 +5,29 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Iterable
 from datetime import date, datetime, timedelta
+from typing import Protocol
 
 from backend.concerns.rules import Deed
-from backend.concerns.service import SAFE_ANSWERS, Clock, ConcernRow
+from backend.concerns.service import SAFE_ANSWERS, Clock
 from backend.core.clock import to_local
 from backend.core.errors import DomainError
 from backend.core.house import House
 from backend.core.phone import written_out
 from backend.core.reader import READERS, Reader
+
+
+class Endangered(Protocol):
+    """What a word rule may have found something in."""
+
+    @property
+    def danger_level(self) -> str | None:
+        """``A0`` to ``A2``, or None."""
+        ...
+
+    @property
+    def danger_category(self) -> str | None:
+        """The kind of danger, or None."""
+        ...
 
 
 class StaffWords:
@@ -87,7 +102,15 @@ class StaffWords:
         combined = next((key for key in READERS if _pair(key) == (who, band)), "unknown")
         return self._say(f"staff.who.{combined}")
 
-    def danger(self, row: ConcernRow) -> str:
+    def iso_day(self, instant: datetime) -> str:
+        """``2026-11-25``, for a field of a day."""
+        return to_local(instant).date().isoformat()
+
+    def iso_time(self, instant: datetime) -> str:
+        """``09:05``, for a field of a time."""
+        return to_local(instant).strftime("%H:%M")
+
+    def danger(self, row: Endangered) -> str:
         """The word rules' finding in plain words, or an empty string."""
         if row.danger_level is None:
             return ""

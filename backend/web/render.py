@@ -33,7 +33,7 @@ def setup(app: Sanic, house: House) -> None:
 
 def once() -> str:
     """A key for one form on one page: sent twice, it is one request (`backend.core.idempotency`)."""
-    return secrets.token_urlsafe(12)
+    return secrets.token_hex(12)
 
 
 async def page(request: Request, template: str, *, status: int = 200, **context: Any) -> HTTPResponse:
