@@ -51,6 +51,7 @@ from backend.editing.service import EditingDesk
 from backend.improving.service import Learning
 from backend.journey import views as journey_views
 from backend.journey.service import Journey
+from backend.returning import here as here_views
 from backend.returning import views as returning_views
 from backend.returning.service import Returning
 from backend.staff import account_pages, calendar, day, duty, feed, notices, phone_report, promise, texts
@@ -164,6 +165,7 @@ def _register_features(app: Sanic, house: House) -> None:
     returning = Returning(house, booking, concerns, stories)
     returning_views.setup(app, house, booking, returning, watch)
     journey_views.setup(app, journey)
+    here_views.setup(app, house, returning, journey, watch)
     learning = Learning(house)
     talks = TalkDesk(house)
     answers = Answers.load(ROOT / "rasa" / "domain", house.wording)

@@ -162,6 +162,15 @@ class Journey:
         station = self._by_slug.get(slug)
         return None if station is None else self._name(station.id, reader)
 
+    def called(self, station_id: str, reader: Reader) -> Name:
+        """What a station is called; raises `KeyError` for an id that is none."""
+        return self._name(station_id, reader)
+
+    def onward(self, station_id: str, reader: Reader) -> list[Name]:
+        """What may come after a station, the likeliest for this reader first and few."""
+        following = rules.onward(station_id, self._stations[station_id].next, self._tracks, reader)
+        return [self._name(one, reader) for one in following]
+
     def page(self, slug: str, reader: Reader) -> StationPage | None:
         """The station with that address, or None."""
         station = self._by_slug.get(slug)
