@@ -64,7 +64,6 @@ def upgrade() -> None:
         )
 
 
-
 def downgrade() -> None:
     with op.batch_alter_table("map_showing", schema=None) as batch_op:
         batch_op.drop_index(
