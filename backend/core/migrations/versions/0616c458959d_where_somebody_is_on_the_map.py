@@ -1,7 +1,7 @@
 """Where somebody is on the map, and to whom it may be shown.
 
 Revision: 0616c458959d
-Follows: 1ec024d3b017
+Follows: 334a4494c48b
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from alembic import op
 import backend.core.db
 
 revision = "0616c458959d"
-down_revision = "1ec024d3b017"
+down_revision = "334a4494c48b"
 branch_labels = None
 depends_on = None
 
