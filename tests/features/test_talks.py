@@ -434,7 +434,7 @@ def test_a_colleague_takes_over_only_by_saying_yes(house: House, desk: TalkDesk)
     assert WORDS in [line.text for line in run(desk.open_for(samir, waiting)).lines]
     with pytest.raises(NotFound):
         run(desk.open_for(anna, waiting))
-    assert log(desk)[-1].startswith("service: Nu skriver Samir, en människa.")
+    assert log(desk)[-1].startswith("service: Nu är Samir här, en människa.")
     assert ["staff:talk:offered", "staff:talk:taken_over"] == tags(house, waiting)[2:4]
 
 

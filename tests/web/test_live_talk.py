@@ -528,7 +528,7 @@ def test_a_handover_ends_the_open_page_of_whoever_had_it(town: Town) -> None:
         until(page, "closed")
     assert WORDS in html.unescape(samir.get(f"/personal/samtal/{talk_id}").text)
     assert 404 == anna.get(f"/personal/samtal/{talk_id}").status_code
-    assert any("Nu skriver Samir, en människa." in text for text in texts(chat, "service"))
+    assert any("Nu är Samir här, en människa." in text for text in texts(chat, "service"))
     assert "Du skriver med Samir, en människa" == chat.get("/api/chats").json()["talk"]["short"]
 
 
