@@ -26,6 +26,7 @@ from backend.core.outbox import OutboxMessage
 from backend.core.people import Role, StaffMember
 from backend.core.reader import Reader
 from backend.returning.service import BookingSeen, Returning
+from backend.stories.service import StoryDesk
 from tests.conftest import ManualClock
 from tests.therapists import add_staff, add_therapist, count, overlaps
 
@@ -220,7 +221,8 @@ def test_who_left_no_number_is_given_a_time_and_finds_it_with_the_code(
     with pytest.raises(InvalidField):
         run(desk.give(anna(house), asked.callback_id, slot, "phone"))
     run(desk.give(anna(house), asked.callback_id, slot, "chat"))
-    returning = Returning(house, booking, ConcernDesk(house))
+    concerns = ConcernDesk(house)
+    returning = Returning(house, booking, concerns, StoryDesk(house, concerns))
     found = run(returning.open(asked.words, "test"))
     assert isinstance(found, BookingSeen) and found.active and "Anna" == found.therapist
     opened = run(booking.open_for(anna(house), found.booking_id))
