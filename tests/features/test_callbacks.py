@@ -224,7 +224,7 @@ def test_who_left_no_number_is_given_a_time_and_finds_it_with_the_code(
     concerns = ConcernDesk(house)
     returning = Returning(house, booking, concerns, StoryDesk(house, concerns))
     found = run(returning.open(asked.words, "test"))
-    assert isinstance(found, BookingSeen) and found.active and "Anna" == found.therapist
+    assert isinstance(found, BookingSeen) and found.active and "Anna" == found.booking.therapist
     opened = run(booking.open_for(anna(house), found.booking_id))
     assert (CANARY, Reader("child", "10-12")) == (opened.note, opened.reader)
     assert (1, 0) == (count(house, Booking, Booking.state == "booked"), overlaps(house))
