@@ -124,6 +124,10 @@ def create_app(
         OAS_UI_REDOC_HTML_TITLE="Koll på läget: chat API",
         OAS_UI_SWAGGER=False,
         OAS_URL_PREFIX="/docs",
+        # The library adds these one by one to a router that is ready, and makes all routes anew each time:
+        # at 250 routes, ten seconds of processor before the first answer.
+        HTTP_AUTO_HEAD=False,
+        HTTP_AUTO_OPTIONS=False,
         HTTP_AUTO_TRACE=False,
     )
     app.ctx.house = house
