@@ -171,4 +171,6 @@ def test_administrators_and_editors_get_nothing_that_people_have_told(role: str)
     for name, row in STAFF.items():
         path = name.split()[1]
         if path.startswith(told) and "<" in path:
-            assert {"404"} == set(str(row.get(role, row["default"])).split("/")) - {"422"}, name
+            answers = set(str(row.get(role, row["default"])).split("/")) - {"422"}
+            # 204 to every id there is or is not: heard, and nothing said or done.
+            assert answers in ({"404"}, {"204"}), name
