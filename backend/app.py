@@ -126,6 +126,7 @@ def create_app(
         OAS_URL_PREFIX="/docs",
         # The library adds these one by one to a router that is ready, and makes all routes anew each time:
         # at 250 routes, ten seconds of processor before the first answer.
+        CORS=False,
         HTTP_AUTO_HEAD=False,
         HTTP_AUTO_OPTIONS=False,
         HTTP_AUTO_TRACE=False,
