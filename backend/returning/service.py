@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,7 +15,7 @@ from backend.booking.labels import when
 from backend.booking.lifecycle import Deed, after
 from backend.booking.notices import Reminder
 from backend.booking.service import BookingDesk, BookingView, Changed
-from backend.concerns.service import Answer, ConcernDesk
+from backend.concerns.service import Answer, ConcernDesk, Moved
 from backend.core import audit, codes
 from backend.core.codes import NewCode
 from backend.core.errors import CodeReadAloud, Conflict, NotFound, WrongCode
@@ -67,6 +68,7 @@ class ConcernSeen:
     unit: str
     answers: list[Answer]
     story: bool = False
+    moves: Sequence[Moved] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,12 +209,18 @@ class Returning:
         if isinstance(found, StorySeen):
             return phrases.say(f"code.story_kind.{found.state}", reader)
         state = "answered" if found.answers else found.state
-        return phrases.say(
+        arrived = phrases.say(
             "code.concern_found",
             reader,
             label=when(phrases, found.received_at, now, reader),
             status=phrases.say(f"code.concern_status.{state}", reader),
         )
+        # What is moved is never moved silently: the person learns where to, and when.
+        moved = [
+            phrases.say("code.moved", reader, unit=one.to_unit, label=when(phrases, one.at, now, reader))
+            for one in found.moves
+        ]
+        return " ".join([arrived, *moved])
 
     def state(self, found: BookingSeen) -> str:
         """The booking's state as its holder sees it: ``over`` is a talk that was on and has ended."""
@@ -287,7 +295,7 @@ class Returning:
             if row.kind in ("story", codes.CLOSED):
                 return await self._story(row.subject)
             concern = await self._concerns.status(row.subject)
-            return ConcernSeen(concern.received_at, concern.state, concern.unit, concern.answers)
+            return ConcernSeen(concern.received_at, concern.state, concern.unit, concern.answers, moves=concern.moves)
         except NotFound:  # purged since; a code of something that is gone is a wrong code
             raise WrongCode from None
 
@@ -298,7 +306,7 @@ class Returning:
         told = await self._stories.concerns(story_id)
         newest = told[-1]
         answers = sorted((answer for concern in told for answer in concern.answers), key=lambda answer: answer.at)
-        return ConcernSeen(newest.received_at, newest.state, newest.unit_name, answers, story=True)
+        return ConcernSeen(newest.received_at, newest.state, newest.unit_name, answers, story=True, moves=newest.moves)
 
 
 def _told(seen: CallbackSeen) -> str:

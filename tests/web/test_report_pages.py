@@ -191,6 +191,17 @@ def test_no_cookie_and_nothing_in_the_address(office: Office) -> None:
         assert not re.search(r'<form[^>]*method="get"', answer.text)
 
 
+def test_whoever_holds_the_code_is_told_of_a_move(office: Office) -> None:
+    """Where to and when, and not why."""
+    sent = send(office, "privat", {"words": WORDS})
+    words = " ".join(re.findall(r"<li>(\w+)</li>", sent.text))
+    concern, _ = last(office)
+    form = {"unit": "barn", "reason": "Utredningen pågår redan hos dem."}
+    assert 200 == office.enter("karin").post(f"/personal/oro/{concern.id}/flytta", data=form).status_code
+    page = office.client.post("/min-tid", data={"words": words}).text
+    assert "flyttats till Barn och unga, utredning" in page and "pågår redan" not in page
+
+
 # Taken down by staff.
 
 
