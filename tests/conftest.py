@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import base64
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
+from sanic.mixins.routes import RouteMixin
 
 from backend.app import build_house
 from backend.config import ROOT, Settings
-from backend.core import migrate
+from backend.core.content import Located
 from backend.core.db import Database
 from backend.core.house import House
 from backend.danger import service as danger
 from backend.staff import accounts
 from tests import postgres
+from tests.migrated import open_database
 
 
 class ManualClock:
@@ -59,11 +61,29 @@ def make_settings(tmp_path: Path, **changes: object) -> Settings:
     return replace(settings, **changes)  # type: ignore[arg-type]
 
 
+def _read_once() -> Callable[[Located, Path], None]:
+    """`Located.__init__` that reads a file again only when it has changed."""
+    read, known = Located.__init__, {}
+
+    def init(self: Located, path: Path) -> None:
+        key = (path, path.stat().st_mtime_ns if path.exists() else None)
+        if key not in known:
+            read(self, path)
+            known[key] = dict(vars(self))
+        vars(self).update(known[key])
+
+    return init
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cheap_starts() -> Iterator[None]:
-    """Read the danger words once, and hash passwords with little memory: a test starts an app in a blink."""
+    """Read content and danger words once, and hash passwords with little memory: a test starts an app in a blink."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Located, "__init__", _read_once())
+        # Sanic reads each handler's source to guess how it would tell an error; here one handler tells them all.
+        patch.setattr(RouteMixin, "_determine_error_format", lambda self, handler: "")
         patch.setattr(danger, "load_lexicon", functools.cache(danger.load_lexicon))
+        patch.setattr(danger, "heard", functools.cache(danger.heard))
         cheap = functools.partial(PasswordHasher, time_cost=1, memory_cost=64, parallelism=1)
         patch.setattr(accounts, "PasswordHasher", cheap)
         yield
@@ -90,11 +110,9 @@ def postgres_server() -> Iterator[postgres.Server]:
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A migrated database; every test that takes it runs on SQLite and on a real PostgreSQL."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'koll.db'}"
+        database = open_database(f"sqlite:///{tmp_path / 'koll.db'}")
     else:
-        url = request.getfixturevalue("postgres_server").new_database()
-    database = Database(url)
-    migrate.upgrade(database.engine)
+        database = Database(request.getfixturevalue("postgres_server").new_database())
     yield database
     database.close()
 

@@ -17,9 +17,9 @@ from sanic import Sanic
 
 from backend.app import create_app
 from backend.config import Settings
-from backend.core import migrate
 from backend.core.clock import Clock
 from backend.core.db import Database
+from tests.migrated import open_database
 
 _NUMBERS = itertools.count()
 
@@ -58,8 +58,7 @@ def serve(
         port = int(probe.getsockname()[1])
     url = f"http://127.0.0.1:{port}"
     settings = replace(settings, public_url=url, port=port)
-    database = Database(settings.database_url)
-    migrate.upgrade(database.engine)
+    database = open_database(settings.database_url)
     if seed is not None:
         seed(database)
     app = create_app(settings, clock=clock, database=database, name=f"test-{next(_NUMBERS)}")
