@@ -107,7 +107,7 @@ export function liveTalk({ root, words, element, fill, place, show, stands: tell
 
   function writing() {
     const now = Date.now();
-    if (now - typingTold < TYPING_EVERY_MS) return;
+    if (talk?.state !== "open" || now - typingTold < TYPING_EVERY_MS) return;
     typingTold = now;
     signal("/api/chats/typing", {});
   }
