@@ -37,6 +37,11 @@ class Presence:
                     del self._open[key]
                     self._left[key] = now
 
+    def seen(self, key: str) -> None:
+        """Somebody did something a moment ago: their page is there, or about to be."""
+        if key not in self._open:
+            self._left[key] = self._clock()
+
     def here(self, key: str) -> bool:
         """Whether a page is open under ``key``, or was a moment ago."""
         return key in self._open or self._clock() - self._left.get(key, float("-inf")) < AWAY.total_seconds()

@@ -504,6 +504,7 @@ class TalkDesk:
             self._begin(session, talk, staff, now)
 
         await self._house.db.write(work)
+        self.presence.seen(_with(talk_id, staff.id))
         self.tell(talk_id)
 
     async def begin(self, staff: StaffMember, booking_id: str) -> str:
@@ -531,6 +532,7 @@ class TalkDesk:
             return talk.id
 
         talk_id = await self._contend(work)
+        self.presence.seen(_with(talk_id, staff.id))
         self.tell(talk_id)
         self._house.live.publish(f"booking:{booking_id}", Event(STATE))
         return talk_id
@@ -591,6 +593,8 @@ class TalkDesk:
             audit.record(session, now, tag, talk_id, actor=staff.id)
 
         await self._house.db.write(work)
+        if accept:
+            self.presence.seen(_with(talk_id, staff.id))
         self.tell(talk_id)
 
     async def hand_back(self, staff: StaffMember, talk_id: str) -> None:
@@ -756,6 +760,7 @@ class TalkDesk:
 
     def _file(self, session: Session, talk: Talk) -> TalkFile:
         offered = repository.names(session, [talk.offered_to]) if talk.offered_to else {}
+        seated = bool(repository.chats_of(session, talk.id))
         return TalkFile(
             id=talk.id,
             state=talk.state,
@@ -768,8 +773,8 @@ class TalkDesk:
             opened_at=talk.opened_at,
             closed_at=talk.closed_at,
             wiped=talk.wiped,
-            here=self.presence.here(f"visitor:{talk.id}"),
-            seated=bool(repository.chats_of(session, talk.id)),
+            here=seated and self.presence.here(f"visitor:{talk.id}"),
+            seated=seated,
         )
 
     def _rows(self, session: Session, staff: StaffMember, talks: Sequence[Talk]) -> list[Row]:

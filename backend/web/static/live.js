@@ -155,7 +155,7 @@ export function liveTalk({ root, words, element, fill, place, show, stands: tell
         if (signalled.aborted) return;
       }
       failures += 1;
-      lost.hidden = failures < LOST_AFTER;
+      lost.hidden = navigator.onLine && failures < LOST_AFTER;
       await pause(AGAIN_MS[Math.min(failures, AGAIN_MS.length) - 1], signalled);
     }
   }
@@ -165,6 +165,8 @@ export function liveTalk({ root, words, element, fill, place, show, stands: tell
     const cut = new AbortController();
     const stop = () => cut.abort();
     signalled.addEventListener("abort", stop);
+    // A connection that the browser knows to be dead may look alive for minutes.
+    window.addEventListener("offline", stop);
     let silent = setTimeout(stop, SILENT_MS);
     try {
       const headers = { authorization: `Bearer ${chat()}`, accept: "text/event-stream" };
@@ -192,6 +194,7 @@ export function liveTalk({ root, words, element, fill, place, show, stands: tell
     } finally {
       clearTimeout(silent);
       signalled.removeEventListener("abort", stop);
+      window.removeEventListener("offline", stop);
     }
   }
 

@@ -151,7 +151,10 @@ function follow() {
   }
 
   const stream = new EventSource(`${talk.dataset.stream}?efter=${seq}`);
-  stream.addEventListener("open", () => { lost.hidden = true; });
+  stream.addEventListener("open", () => {
+    lost.hidden = true;
+    talk.dataset.connected = "yes";
+  });
   stream.addEventListener("message", ({ data }) => add(data));
   stream.addEventListener("state", freshState);
   stream.addEventListener("here", ({ data }) => {
