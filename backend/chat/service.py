@@ -813,9 +813,13 @@ class ChatDesk:
         return Answer(messages, mode, chat.reader.combined, None if visit is None else visit.as_json())
 
     def _replies(self, session: Session, chat: OpenChat, message_id: str) -> list[dict[str, Any]]:
-        """What was said to one message; one that went to a human comes first itself, since it has an id there."""
+        """What was said to one message; one that went to a human, or was a code, comes first as it is kept."""
         body = repository.visitor_body(session, self._house.vault, chat, message_id) or {}
         own = self._talks.message(session, body["talk"], chat.reader) if body.get("talk") else None
+        if body.get("text") == HIDDEN:
+            # A code: the page shows what is kept of it, and not the words, to whoever looks over a shoulder.
+            own = {"id": message_id, "author": "visitor", "kind": "text", "topic": "", "text": HIDDEN}
+            own |= {"choices": [], "card": {}}
         return [*([own] if own is not None else []), *_read(session, self._house.vault, chat, message_id)]
 
     def _log(self, session: Session, chat: OpenChat) -> list[dict[str, Any]]:

@@ -53,7 +53,7 @@ class Told(Served):
             messages = chat.post("/api/chats/messages", json={"text": text}).json()["messages"]
             assert chat.get("/api/chats").json()["messages"][-len(messages) :] == messages
             assert 204 == chat.delete("/api/chats").status_code
-        return messages  # type: ignore[no-any-return]
+        return [one for one in messages if one["author"] != "visitor"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
