@@ -643,6 +643,7 @@ class BookingDesk:
             codes.unsaved_words(session, self._house.vault, booking.receipt),
             _room(therapist, booking.channel) if booking.state == BOOKED else None,
             active=booking.state == BOOKED,
+            unit=therapist.unit,
         )
 
 

