@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
@@ -61,16 +62,17 @@ def make_settings(tmp_path: Path, **changes: object) -> Settings:
     return replace(settings, **changes)  # type: ignore[arg-type]
 
 
-def _read_once() -> Callable[[Located, Path], None]:
-    """`Located.__init__` that reads a file again only when it has changed."""
+def _read_once() -> Callable[..., None]:
+    """`Located.__init__` that reads each of the project's own content files once in a run."""
     read, known = Located.__init__, {}
 
-    def init(self: Located, path: Path) -> None:
-        key = (path, path.stat().st_mtime_ns if path.exists() else None)
-        if key not in known:
+    def init(self: Located, path: Path, *more: Any, **named: Any) -> None:
+        if more or named or not path.is_relative_to(ROOT):
+            return read(self, path, *more, **named)
+        if path not in known:
             read(self, path)
-            known[key] = dict(vars(self))
-        vars(self).update(known[key])
+            known[path] = dict(vars(self))
+        vars(self).update(known[path])
 
     return init
 
