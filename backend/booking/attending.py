@@ -26,6 +26,7 @@ from backend.booking.lifecycle import BOOKED, DONE, NO_SHOW, STANDS, Deed, after
 from backend.booking.offering import Offering
 from backend.booking.safe import Safe
 from backend.booking.tables import AfterTalk, Booking, MissedTalk
+from backend.booking.video import room
 from backend.core import audit, codes, outbox
 from backend.core.audit import Tag
 from backend.core.errors import Conflict, EmptyText, InvalidField, NotFound, TextTooLong
@@ -460,7 +461,10 @@ class Attending:
             own=booking.therapist_id == staff.id,
             begun=booking.start_at <= now,
             over=booking.end_at <= now,
-            meeting_url=url if booking.channel == "video" else None,
+            # The room is for the two who meet in it, and for no colleague.
+            meeting_url=room(self._house, booking.id, booking.channel, url)
+            if booking.therapist_id == staff.id
+            else None,
             phone=self._open(booking, "phone"),
             call_me=self._open(booking, "call_me"),
             safe=self._safe(booking),

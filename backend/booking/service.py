@@ -29,6 +29,7 @@ from backend.booking.races import contend
 from backend.booking.safe import CHOICES, Safe
 from backend.booking.schedule import ScheduleDesk
 from backend.booking.tables import Booking
+from backend.booking.video import room
 from backend.core import audit, codes, webhooks
 from backend.core.audit import Tag
 from backend.core.errors import AlreadyBooked, HoldExpired, InvalidField, NotFound
@@ -311,7 +312,7 @@ class BookingDesk:
                 therapist.first_name,
                 receipt,
                 code.words,
-                _room(therapist, details.channel),
+                room(self._house, booking.id, details.channel, therapist.meeting_url),
                 unit=therapist.unit,
             )
 
@@ -395,7 +396,7 @@ class BookingDesk:
                 therapist.id,
                 booking.state,
                 _reader(booking),
-                _room(therapist, booking.channel) if stands else None,
+                room(self._house, booking.id, booking.channel, therapist.meeting_url) if stands else None,
                 hidden(phone) if phone is not None else None,
                 notices.reminder_of(self._house, booking),
                 booking.interpreter,
@@ -507,7 +508,10 @@ class BookingDesk:
                 booking.channel or "",
                 _reader(booking),
                 first_name,
-                meeting_url if booking.channel == "video" else None,
+                # The room is for the two who meet in it, and for no colleague.
+                room(self._house, booking.id, booking.channel, meeting_url)
+                if booking.therapist_id == staff.id
+                else None,
                 self._open(booking, "phone"),
                 msgspec.json.decode(safe, type=Safe) if safe else Safe(),
                 self._open(booking, "note"),
@@ -641,14 +645,10 @@ class BookingDesk:
             therapist.first_name,
             booking.receipt,
             codes.unsaved_words(session, self._house.vault, booking.receipt),
-            _room(therapist, booking.channel) if booking.state == BOOKED else None,
+            room(self._house, booking.id, booking.channel, therapist.meeting_url) if booking.state == BOOKED else None,
             active=booking.state == BOOKED,
             unit=therapist.unit,
         )
-
-
-def _room(therapist: repository.Colleague, channel: str | None) -> str | None:
-    return therapist.meeting_url if channel == "video" else None
 
 
 def _reader(booking: Booking) -> Reader:

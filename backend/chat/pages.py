@@ -87,6 +87,8 @@ class Desk(Protocol):
 
     async def look_again(self, token: str) -> None: ...
 
+    async def enter(self, token: str, ticket: str) -> None: ...
+
     async def history(self, token: str) -> Said: ...
 
     async def help_despite(self, text: str) -> dict[str, Any]: ...
@@ -108,6 +110,7 @@ class Form:
     begin: bool
     refresh: bool
     station: str
+    ticket: str
 
     @property
     def begins(self) -> bool:
@@ -132,6 +135,7 @@ class Form:
             begin=bool(one("begin")),
             refresh=bool(one("refresh")),
             station=one("station")[:3],
+            ticket=one("ticket"),
         )
 
 
@@ -239,6 +243,8 @@ class _Pages:
                 raise ChatExpired
             if fresh and self._desk.station(form.station, reader):
                 await self._desk.send(chat, choice=f"station:{form.station}", key=f"{form.key}.station")
+            if fresh and form.ticket:
+                await self._desk.enter(chat, form.ticket)
             await self._pass_on(chat, form)
             said = await self._desk.history(chat)
         except Exception as error:

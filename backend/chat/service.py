@@ -216,6 +216,23 @@ class ChatDesk:
         else:
             self._talks.seen(seat.talk_id, "visitor", seen)
 
+    async def enter(self, token: str, ticket: str) -> None:
+        """Go in to the room of a booked chat with a ticket of ``/min-tid``. Raises `ChatExpired`, `WrongCode`."""
+        chat = await self._open(token)
+        seen = await self._returning.again(ticket)
+
+        async def work() -> None:
+            async with self._queue(chat.id):
+                arrival = await self._talks.arrive(chat.id, seen.booking_id, chat.reader)
+                if arrival == "in":
+                    await self._silence(chat)
+                    said = self._house.phrases.say("live.joined", chat.reader)
+                else:
+                    said = self._returning.describe(seen, chat.reader)
+                await self._keep(chat, None, [Say("text", "talk", said)], None)
+
+        await self._to_the_end(work())
+
     async def is_there(self, token: str) -> bool:
         """Whether a chat's id still opens it."""
         try:

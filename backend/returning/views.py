@@ -36,6 +36,7 @@ from backend.core.house import House
 from backend.core.reader import Reader
 from backend.danger.service import DangerWatch
 from backend.returning.service import BookingSeen, CallbackSeen, Returning
+from backend.talks.rules import room_is_open
 from backend.web.help import language, local
 from backend.web.render import once, page
 from backend.web.security import source_of
@@ -268,7 +269,12 @@ class _Pages:
             used=self._label(used, reader) if used is not None else "",
             interpreter=self._house.tongues.interpreter(booking.interpreter, reader) if booking.interpreter else "",
             may_be_reminded=bool(ways) and reader.band not in ("6-9", "10-12"),
+            may_go_in=booking.channel == "chat" and booking.active and self._is_open(booking.start, booking.end),
         )
+
+    def _is_open(self, start: datetime, end: datetime) -> bool:
+        early = self._house.municipality.talks.early_minutes
+        return room_is_open(start, end, self._house.clock.now(), early)
 
     def _sentence(self, error: DomainError, reader: Reader) -> str:
         own = f"my_time.error.{error.code}"

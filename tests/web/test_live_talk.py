@@ -584,6 +584,7 @@ def test_without_script_everything_is_a_form(town: Town) -> None:
 
 def test_a_code_leads_into_the_room_and_leaving_the_page_keeps_a_booked_talk(town: Town) -> None:
     """Six words in a new chat, in time: the same talk, with all that was said, for whoever has the code."""
+    cancel(town)
     booked = book(town)
     town.clock.ahead = booked.start - MORNING - timedelta(minutes=30)
     first = town.child()
@@ -604,6 +605,30 @@ def test_a_code_leads_into_the_room_and_leaving_the_page_keeps_a_booked_talk(tow
     owner.post(f"/personal/samtal/{talk_of(second)}/ta")
     assert WORDS in html.unescape(owner.get(f"/personal/samtal/{talk_of(second)}").text)
     assert "human" == second.get("/api/chats").json()["mode"]
+
+
+def test_from_the_page_of_ones_time_there_is_a_way_in(town: Town) -> None:
+    """In time only; the six words lie in no page after the first."""
+    cancel(town)
+    booked = book(town)
+    page = town.served.client
+    town.clock.ahead = booked.start - MORNING - timedelta(minutes=30)
+    assert "Gå till samtalet" not in page.post("/min-tid", data={"words": booked.words}).text
+    town.clock.ahead = booked.start - MORNING - timedelta(minutes=5)
+    shown = page.post("/min-tid", data={"words": booked.words}).text
+    assert "Gå till samtalet" in shown and booked.words not in shown
+    ticket = re.search(r'name="ticket" value="([^"]+)"', shown)
+    assert ticket is not None
+    room = html.unescape(page.post("/chatt", data={"ticket": ticket[1], "begin": "1", "form_key": "in"}).text)
+    assert f"Ditt samtal med {booked.therapist} är i dag" in room and "Du väntar på en människa" in room
+    forged = page.post("/chatt", data={"ticket": "x" + ticket[1], "begin": "1", "form_key": "forged"})
+    assert 404 == forged.status_code and "Ditt samtal med" not in html.unescape(forged.text)
+    cancel(town)
+
+
+def cancel(town: Town) -> None:
+    """No booked talk stands."""
+    town.database.write_now(lambda session: session.execute(sa.update(Booking).values(state="cancelled", holder=None)))
 
 
 @dataclass
