@@ -24,7 +24,7 @@ from backend.core.codes import ReturnCode
 from backend.core.errors import AlreadyBooked, HoldExpired, InvalidField, NotFound, Taken
 from backend.core.house import House
 from backend.core.outbox import OutboxMessage
-from backend.core.people import Role
+from backend.core.people import Role, StaffMember
 from backend.core.reader import Reader
 from tests.conftest import ManualClock
 from tests.therapists import add_staff, add_therapist, cells_of, count, desk_with
@@ -470,9 +470,15 @@ def test_a_number_is_not_kept_for_a_talk_that_needs_none(desk: BookingDesk, hous
 
 
 def test_a_video_talk_shows_both_the_same_room(desk: BookingDesk, house: House) -> None:
-    """The therapist finds the room with the booking, the person when it is booked and with the code, until it is cancelled."""
+    """The therapist finds the room with the booking, the person when it is booked and with the code, until it is cancelled.
+
+    A colleague who may read the booking does not see the room.
+    """
     made = booked(desk, details=Details("video"))
-    opened = run(desk.open_for(add_staff(house, "samir"), made.booking_id))
+    assert run(desk.open_for(add_staff(house, "samir"), made.booking_id)).meeting_url is None
+    own = house.db.read_now(lambda session: session.get(StaffMember, "anna"))
+    assert own is not None
+    opened = run(desk.open_for(own, made.booking_id))
     found = run(desk.find(made.booking_id))
     assert ["https://video.example/anna"] * 3 == [made.meeting_url, opened.meeting_url, found.meeting_url]
     run(desk.cancel(made.booking_id))
