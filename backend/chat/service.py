@@ -325,15 +325,19 @@ class ChatDesk:
                 shown, action = offered
             code = text if text is not None and self._house.codes.find(text) else None
             card = None if text is None or code else await self._look_for_danger(chat, text, earlier)
+            # To a human goes everything but a code and what the backend itself does; what is answered
+            # about danger goes to both.
+            about_danger = action.startswith(("!safe", "!mistaken"))
+            to_human = glance.seat is not None and code is None and (about_danger or not action.startswith("!"))
+            if to_human and action.startswith("!safe"):
+                shown = self._house.phrases.say("live.safe_answer", chat.reader, answer=shown)
             sent = _Sent(HIDDEN if code else shown, action, text is not None, card, key, choice)
-            # To a human goes everything but a code and what the backend itself does.
-            to_human = glance.seat is not None and code is None and not action.startswith("!")
             message = await self._accept(chat, sent, glance if to_human else Glance())
             if message.talk is not None and glance.seat is not None:
                 self._talks.tell_said(glance.seat.talk_id)
             if message.answered:
                 return await self._answers_to(chat, message.id)
-            if message.talk is not None:
+            if message.talk is not None and not about_danger:
                 cards = [] if card is None else [self._danger(card, chat, message.id, glance)]
                 return await self._keep(chat, message.id, cards, None)
             return await self._respond(chat, message.id, text, action, code, card)
@@ -534,6 +538,8 @@ class ChatDesk:
             category, lang, about = (argument.strip("-") for argument in (*arguments[1:], "", "", "")[:3])
             card = self._watch.emergency(category, reader, lang or None)
             says = [self._danger(card, chat, about or message_id, (await self._at_hand(chat.id))[2])]
+        elif name == "safe" and (await self._at_hand(chat.id))[2].seat is not None:
+            says = [Say("text", "safety_check", say("live.mistaken", reader))]
         elif name == "safe":
             says = [self._not_now(chat, arguments[2].strip("-") or None if len(arguments) > 2 else None)]
         elif name == "mistaken":
@@ -739,8 +745,7 @@ class ChatDesk:
                 return before
             seat, in_talk = glance.seat, None
             if seat is not None:
-                level = None if danger is None else (danger.level, danger.category)
-                in_talk = self._talks.say(session, seat, sent.shown, now, level)
+                in_talk = self._talks.say(session, seat, sent.shown, now, told)
                 who = sent.action.removeprefix("/set_reader")
                 if in_talk is not None and who != sent.action:
                     reader = Reader.of(json.loads(who)["reader"], chat.reader.lang)

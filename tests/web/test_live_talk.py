@@ -308,6 +308,20 @@ def test_danger_gets_help_first_and_is_told_to_the_human(town: Town) -> None:
     assert town.database.read_now(lambda s: s.scalar(sa.select(Alert.corrected_at))) is not None
 
 
+@pytest.mark.parametrize(("title", "mark", "kind"), [("Ja", "Fara just nu", "emergency"), ("Nej", "", "text")])
+def test_what_is_answered_about_danger_is_told_to_the_human(town: Town, title: str, mark: str, kind: str) -> None:
+    """With the mark of danger now if it is yes; the person gets help, or a word of thanks and no way to the robot."""
+    staff = town.enter("anna")
+    chat, talk_id = opened(town, staff)
+    card = says(chat, "pappa slår mig ibland")["messages"][1]
+    own, reply = picks(chat, next(one["id"] for one in card["choices"] if one["title"] == title))["messages"]
+    assert f"Svar om fara just nu: {title}" == own["text"] and kind == reply["kind"]
+    assert not {"Jag vill prata med någon", "Jag vill berätta mer"} & {one["title"] for one in reply["choices"]}
+    page = html.unescape(staff.get(f"/personal/samtal/{talk_id}").text)
+    line = page[page.index(f"Svar om fara just nu: {title}") :].partition("</div>")[0]
+    assert (mark in line) if mark else ("badge" not in line)
+
+
 def test_what_the_card_says_of_who_reads_is_true(town: Town) -> None:
     """That a human can read it only while one has the page open; and that they cannot send help."""
     staff = town.enter("anna")
