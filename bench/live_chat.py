@@ -1,8 +1,8 @@
 """How long a message takes from the key to the other screen, with two hundred talks open on both sides.
 
 The visitor's words are searched for danger, sealed and committed before they are told; the therapist's
-are sealed and committed. Messages go off ten a second in all. The reference is a request to
-``/health``, which reads the database once, at the same moments.
+are sealed and committed. Messages go off five a second, as when each of two hundred people writes every
+forty seconds. The reference is a request to ``/health``, which reads the database once, at the same moments.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bench.common import Report, percentile
 TALKS = 200
 ROUNDS = 5
 MESSAGES = 60
-EVERY = 0.1
+EVERY = 0.2
 LIMIT_MS = 150
 
 
