@@ -187,7 +187,7 @@ def test_a_teenager_may_ask_for_a_reminder(served: Served, house: House, clock: 
     asked, summary = answered(served, first.text, said)
     assert ["reminder", "sms_ok", "remind_phone"] == asked
     done = send(served, fields_of(summary.text) | {"step": "confirm"})
-    assert "Du får en påminnelse" in text_of(done.text)
+    assert "Vi påminner dig" in text_of(done.text)
     channels = house.db.read_now(lambda s: sorted(s.scalars(sa.select(OutboxMessage.channel))))
     assert ["mail", "sms"] == channels
 
