@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from backend.booking import notices, repository
 from backend.booking.attending_rules import CAME_BACK
-from backend.booking.lifecycle import BOOKED, Deed, after
+from backend.booking.lifecycle import BOOKED, CANCELLED, HELD, Deed, after
 from backend.booking.notices import Reminder
 from backend.booking.offering import Offering, Place, drop_expired
 from backend.booking.races import contend
@@ -28,6 +28,7 @@ from backend.core.errors import Conflict, InvalidField, NotFound, Taken
 from backend.core.house import House
 from backend.core.idempotency import Key, claim, recall
 from backend.core.people import StaffMember
+from backend.core.vault import new_id
 
 VISITOR = "visitor"
 _TAGS = {Deed.MOVE: Tag.BOOKING_MOVED, Deed.REBOOK: Tag.BOOKING_REBOOKED}
@@ -46,6 +47,15 @@ class Changed:
     unit: str
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Another time, kept for ``minutes`` while its holder makes up their mind; the talk still has the old one."""
+
+    start: datetime
+    therapist: str
+    minutes: int
+
+
 class Changes:
     """Changes of talks in one municipality. When an error is raised, nothing has changed.
 
@@ -57,6 +67,44 @@ class Changes:
         self._house = house
         self._db = house.db
         self._offering = Offering(house)
+
+    async def keep(self, booking_id: str, slot: str) -> Kept:
+        """Hold another time for a talk that can be moved or booked again, and let go of one held for it before.
+
+        For everybody else it is taken until the minutes have passed. Raises `NotFound`, `Conflict`,
+        `Taken` and `InvalidField` as `move`; then nothing is held that was not.
+        """
+        wanted = self._offering.read(slot)
+        minutes = self._house.municipality.booking.hold_minutes
+
+        def work(session: Session) -> Kept:
+            now = self._house.clock.now()
+            booking = _locked(session, booking_id)
+            _check_movable(booking, now)
+            self._let_go(session, booking_id, now)
+            place = self._place(session, booking, wanted, now)
+            own = set(repository.cells_of(session, booking_id)) if place.therapist == booking.therapist_id else set()
+            held = {
+                "id": new_id(),
+                "holder": _mover(booking_id),
+                "therapist_id": place.therapist,
+                "start_at": wanted.start,
+                "end_at": place.end,
+                "state": HELD,
+                "hold_until": now + timedelta(minutes=minutes),
+                "channel": booking.channel,
+                "lang": booking.lang,
+                "created_at": now,
+            }
+            repository.add(session, held, set(place.cells) - own)
+            audit.record(session, now, Tag.BOOKING_HELD, str(held["id"]))
+            return Kept(wanted.start, place.name, minutes)
+
+        return await contend(self._db, work)
+
+    async def let_go(self, booking_id: str) -> None:
+        """The talk keeps its time: a time that was held for it is free again."""
+        await self._db.write(lambda session: self._let_go(session, booking_id, self._house.clock.now()))
 
     async def move(self, booking_id: str, slot: str, *, key: Key | None = None) -> Changed:
         """Give a talk that lies ahead another time, with the same therapist if free then, and the same code.
@@ -146,6 +194,7 @@ class Changes:
             booking.state, booking.cancelled_at, booking.holder = state, now, None
             session.flush()
             repository.vacate(session, [booking_id])
+            self._let_go(session, booking_id, now)
             notices.stop_reminding(session, booking_id)
             audit.record(session, now, Tag.BOOKING_CANCELLED, booking_id, actor=actor)
             webhooks.announce(session, self._house, now, "booking.cancelled", booking_id)
@@ -201,7 +250,9 @@ class Changes:
             if state == booking.state and booking.start_at == start:
                 return _changed(session, booking)
             before = booking.therapist_id
-            place = self._place(session, booking, wanted, now)
+            held = self._let_go(session, booking_id, now)
+            told = held.therapist_id if held is not None and held.start_at == start else before
+            place = self._place(session, booking, wanted, now, told)
             self._take(session, booking, place)
             booking.state, booking.start_at, booking.end_at = state, start, place.end
             booking.therapist_id, booking.cancelled_at = place.therapist, None
@@ -223,12 +274,24 @@ class Changes:
         notices.publish(self._house, changed.unit, changed.booking_id)
         return changed
 
-    def _place(self, session: Session, booking: Booking, wanted: Slot, now: datetime) -> Place:
-        """The same therapist if they are free then, else whoever is. Raises `Taken` or `InvalidField`."""
+    def _let_go(self, session: Session, booking_id: str, now: datetime) -> repository.Owned | None:
+        """Free the time that is held for a talk to move to; returns what was held."""
+        held = repository.active_of(session, _mover(booking_id))
+        if held is not None:
+            repository.change(session, held.id, state=CANCELLED, cancelled_at=now, holder=None)
+            repository.vacate(session, [held.id])
+            audit.record(session, now, Tag.BOOKING_RELEASED, held.id)
+        return held
+
+    def _place(
+        self, session: Session, booking: Booking, wanted: Slot, now: datetime, first: str | None = None
+    ) -> Place:
+        """``first``, or the same therapist, if they are free then, else whoever is. Raises `Taken` or `InvalidField`."""
         slot = replace(wanted, channel=booking.channel)
         day = self._offering.check(session, slot, now)
+        among = {first or booking.therapist_id}
         try:
-            return self._offering.choose(session, day, slot, now, among={booking.therapist_id}, moving=booking.id)
+            return self._offering.choose(session, day, slot, now, among=among, moving=booking.id)
         except Taken:
             return self._offering.choose(session, day, slot, now, moving=booking.id)
 
@@ -264,6 +327,18 @@ class Changes:
 def _check_readable(session: Session, staff: StaffMember, booking_id: str) -> None:
     if booking_id not in repository.readable_of(session, staff, [booking_id]):
         raise NotFound
+
+
+def _check_movable(booking: Booking, now: datetime) -> None:
+    """Raise `Conflict` for a talk that can neither be moved nor booked again."""
+    ahead = after(booking.state, Deed.MOVE) is not None and booking.end_at > now
+    if booking.confirmed_at is None or not (ahead or after(booking.state, Deed.REBOOK) is not None):
+        raise Conflict
+
+
+def _mover(booking_id: str) -> str:
+    """Under which name a talk holds the time that it may move to."""
+    return f"move:{booking_id}"
 
 
 def _locked(session: Session, booking_id: str) -> Booking:

@@ -174,10 +174,9 @@ def add(session: Session, values: dict[str, Any], taken: Iterable[int]) -> None:
 
 def occupy(session: Session, booking_id: str, therapist_id: str, taken: Iterable[int]) -> None:
     """Take cells, in ascending order so that two takers cannot wait for each other."""
-    session.connection().execute(
-        _INSERT_CELLS,
-        [{"therapist_id": therapist_id, "cell": cell, "booking_id": booking_id} for cell in sorted(taken)],
-    )
+    rows = [{"therapist_id": therapist_id, "cell": cell, "booking_id": booking_id} for cell in sorted(taken)]
+    if rows:
+        session.connection().execute(_INSERT_CELLS, rows)
 
 
 def change(session: Session, booking_id: str, **values: Any) -> None:

@@ -82,7 +82,13 @@ class Desk(Protocol):
     async def start(self, reader: Reader, source: str = "") -> Begun: ...
 
     async def send(
-        self, token: str, *, text: str | None = None, choice: str | None = None, key: str | None = None
+        self,
+        token: str,
+        *,
+        text: str | None = None,
+        choice: str | None = None,
+        key: str | None = None,
+        source: str = "",
     ) -> Said: ...
 
     async def look_again(self, token: str) -> None: ...
@@ -245,7 +251,7 @@ class _Pages:
                 await self._desk.send(chat, choice=f"station:{form.station}", key=f"{form.key}.station")
             if fresh and form.ticket:
                 await self._desk.enter(chat, form.ticket)
-            await self._pass_on(chat, form)
+            await self._pass_on(chat, form, source_of(request, self._house.settings.trusted_proxies))
             said = await self._desk.history(chat)
         except Exception as error:
             return await self._explain(request, framed, reader, form, chat, error)
@@ -290,7 +296,7 @@ class _Pages:
             self._started.note(key, begun.chat)
         return begun.chat
 
-    async def _pass_on(self, chat: str, form: Form) -> None:
+    async def _pass_on(self, chat: str, form: Form, source: str) -> None:
         if form.refresh:
             await self._desk.look_again(chat)
             return
@@ -300,7 +306,7 @@ class _Pages:
         if form.choice:
             await self._desk.send(chat, choice=form.choice, key=key)
         else:
-            await self._desk.send(chat, text=form.text, key=key)
+            await self._desk.send(chat, text=form.text, key=key, source=source)
 
     async def _explain(
         self, request: Request, framed: bool, reader: Reader, form: Form, chat: str, error: Exception

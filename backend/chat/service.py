@@ -33,6 +33,7 @@ from backend.chat.assistant import Assistant, AssistantDown, Reply, State
 from backend.chat.expand import Expander, taken_for
 from backend.chat.live import News
 from backend.chat.misses import missed
+from backend.chat.own_time import OwnTime
 from backend.chat.repository import Danger, OpenChat, Say
 from backend.chat.turns import Turn, Turns
 from backend.core import audit, codes
@@ -131,6 +132,7 @@ class ChatDesk:
         self._expander = expander
         self._learning = learning
         self._talks = talks
+        self._own_time = OwnTime(house, booking, returning)
         self._alerts = AlertDesk(house)
         self._idle = timedelta(hours=house.municipality.retention.chat_idle_hours)
         self._queues: dict[str, tuple[asyncio.Lock, int]] = {}
@@ -158,9 +160,15 @@ class ChatDesk:
         return Conversation(token, answer.messages, answer.mode, answer.who, answer.talk)
 
     async def send(
-        self, token: str, *, text: str | None = None, choice: str | None = None, key: str | None = None
+        self,
+        token: str,
+        *,
+        text: str | None = None,
+        choice: str | None = None,
+        key: str | None = None,
+        source: str = "",
     ) -> Answer:
-        """Take a typed text or an offered choice and return what is said back.
+        """Take a typed text or an offered choice and return what is said back. ``source`` is a network address.
 
         With the same ``key`` the same answer comes back and nothing happens twice.
         Raises `ChatExpired`, `EmptyText`, `TextTooLong`, `UnknownChoice`, `KeyReused`, `TooMany`.
@@ -171,7 +179,7 @@ class ChatDesk:
         if not self._limiter.hit(RateLimitItemPerMinute(MESSAGES_A_MINUTE), "message", chat.id):
             raise TooMany
         cleaned = clean(text) if text is not None else None
-        return await self._to_the_end(self._take_turn(chat.id, cleaned, choice, key))
+        return await self._to_the_end(self._take_turn(chat.id, cleaned, choice, key, source))
 
     async def history(self, token: str) -> Answer:
         """The conversation so far. Raises `ChatExpired`."""
@@ -311,7 +319,9 @@ class ChatDesk:
             greeting = self._limited("limited.greeting", chat.reader)
             await self._put_off(chat, "start", [greeting], None)
 
-    async def _take_turn(self, chat_id: str, text: str | None, choice: str | None, key: str | None) -> Answer:
+    async def _take_turn(
+        self, chat_id: str, text: str | None, choice: str | None, key: str | None, source: str
+    ) -> Answer:
         async with self._queue(chat_id):
             chat, earlier, glance = await self._at_hand(chat_id)
             action = ""
@@ -324,7 +334,9 @@ class ChatDesk:
                     raise UnknownChoice
                 shown, action = offered
             code = text if text is not None and self._house.codes.find(text) else None
-            card = None if text is None or code else await self._look_for_danger(chat, text, earlier)
+            # Six words by themselves are no story; what stands beside them may be.
+            silent = text is None or (code is not None and len(text.split()) <= codes.WORDS)
+            card = None if text is None or silent else await self._look_for_danger(chat, text, earlier)
             # To a human goes everything but a code and what the backend itself does; what is answered
             # about danger goes to both.
             about_danger = action.startswith(("!safe", "!mistaken"))
@@ -340,7 +352,11 @@ class ChatDesk:
             if message.talk is not None and not about_danger:
                 cards = [] if card is None else [self._danger(card, chat, message.id, glance)]
                 return await self._keep(chat, message.id, cards, None)
-            return await self._respond(chat, message.id, text, action, code, card)
+            if code is not None:
+                says, chat = await self._by_code(chat, code, source)
+                first = [] if card is None else [self._danger(card, chat, message.id, glance)]
+                return await self._keep(chat, message.id, first + says, None)
+            return await self._respond(chat, message.id, text, action, card)
 
     def _standing(self, choice: str, reader: Reader) -> tuple[str, str] | None:
         """Title and action of a standing choice, which every chat has: ``who:child_10_12``, ``human:now``, ``station:8``."""
@@ -355,11 +371,8 @@ class ChatDesk:
         return say(f"chat.who.{who}", reader), "/set_reader" + json.dumps({"reader": who})
 
     async def _respond(
-        self, chat: OpenChat, message_id: str, text: str | None, action: str, code: str | None, card: Card | None
+        self, chat: OpenChat, message_id: str, text: str | None, action: str, card: Card | None
     ) -> Answer:
-        if code is not None:
-            says, chat = await self._by_code(chat, code)
-            return await self._keep(chat, message_id, says, None)
         if action.startswith("!"):
             return await self._own_action(chat, message_id, action[1:])
         if card is not None and card.lang is not None:
@@ -489,15 +502,14 @@ class ChatDesk:
     def _unshown(self, turn: Turn) -> list[Say]:
         return [self._expander.issued(issued, turn.reader) for issued in turn.issued.values() if not issued.shown]
 
-    async def _by_code(self, chat: OpenChat, code: str) -> tuple[list[Say], OpenChat]:
+    async def _by_code(self, chat: OpenChat, code: str, source: str) -> tuple[list[Say], OpenChat]:
         """What a code opens, and the chat that now knows whom the person has met."""
         phrases = self._house.phrases
         try:
-            found = await self._returning.open(code, chat.id)
+            found = await self._returning.open(code, chat.id, source)
         except DomainError as error:
             return [Say("text", "booking_manage", phrases.say(f"error.{error.code}", chat.reader))], chat
         text = self._returning.describe(found, chat.reader)
-        choices: tuple[tuple[str, str], ...] = ()
         if isinstance(found, BookingSeen) and found.booking.channel == "chat":
             arrival = await self._talks.arrive(chat.id, found.booking_id, chat.reader)
             if arrival == "in":
@@ -505,11 +517,7 @@ class ChatDesk:
                 return [Say("text", "talk", phrases.say("live.joined", chat.reader))], chat
             if arrival == "over" and await self._has_talk(chat):
                 return [Say("text", "talk", phrases.say("live.joined_over", chat.reader))], chat
-        if isinstance(found, BookingSeen) and found.active:
-            choices = (
-                (phrases.say("code.cancel", chat.reader), f"!cancel {found.booking_id}"),
-                (phrases.say("code.keep", chat.reader), "!keep"),
-            )
+        choices = self._own_time.choices(found, chat.reader) if isinstance(found, BookingSeen) else ()
         answers = [
             Say("text", "concern", f"{heading}\n\n{answer}", author="staff")
             for heading, answer in self._returning.answers(found, chat.reader)
@@ -522,7 +530,7 @@ class ChatDesk:
         return [Say("summary", "booking_manage", text, card, choices), *answers], chat
 
     async def _own_action(self, chat: OpenChat, message_id: str, action: str) -> Answer:
-        """Choices that work without the assistant: about danger, codes and cancelling."""
+        """Choices that work without the assistant: about danger, codes and the talk behind one."""
         name, *arguments = action.split()
         say, reader = self._house.phrases.say, chat.reader
         if name == "human":
@@ -530,10 +538,6 @@ class ChatDesk:
         if name == "saved":
             await self._house.db.write(lambda session: codes.mark_saved(session, arguments[0]))
             says = [Say("text", "booking_manage", say("code.saved_reply", reader))]
-        elif name == "cancel":
-            cancelled = await self._booking.cancel(arguments[0])
-            key = "code.cancelled" if cancelled else "code.already_cancelled"
-            says = [Say("text", "booking_manage", say(key, reader))]
         elif name == "safe" and arguments[0] != "no":
             category, lang, about = (argument.strip("-") for argument in (*arguments[1:], "", "", "")[:3])
             card = self._watch.emergency(category, reader, lang or None)
@@ -545,7 +549,7 @@ class ChatDesk:
         elif name == "mistaken":
             return await self._mistaken(chat, message_id, arguments[0])
         else:
-            says = [Say("text", "booking_manage", say("code.kept", reader))]
+            says = await self._own_time.do(name, arguments, reader, message_id)
         return await self._keep(chat, message_id, says, None)
 
     async def _human(self, chat: OpenChat, message_id: str, wish: str) -> Answer:

@@ -197,7 +197,8 @@ def setup(app: Sanic, house: House, desk: ChatDesk, talks: TalkDesk) -> None:
         if key is not None and len(key) > KEY_LENGTH:
             raise InvalidField("invalid", "Idempotency-Key")
         try:
-            answer = await desk.send(token, text=body.text, choice=body.choice, key=key)
+            source = source_of(request, house.settings.trusted_proxies)
+            answer = await desk.send(token, text=body.text, choice=body.choice, key=key, source=source)
         except DomainError as error:
             # Whatever is wrong with a message, danger in it is answered.
             if body.text:

@@ -120,27 +120,33 @@ class Codebook:
 class CodeBrake:
     """Limits guesses per source and in total, and fails closed: if counting fails, nobody may guess.
 
-    Five misses a quarter of an hour for a source, and twenty guesses a second for the whole house.
+    Five misses a quarter of an hour for a source, thirty for the network address behind it if that is
+    another thing (a whole school may be behind one), and twenty guesses a second for the whole house.
     """
 
+    _PER_ADDRESS = RateLimitItemPerMinute(30, 15)
     _PER_SOURCE = RateLimitItemPerMinute(5, 15)
     _IN_ALL = RateLimitItemPerSecond(20)
 
     def __init__(self) -> None:
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
-    def check(self, source: str) -> None:
-        """Raise `TooMany` when ``source`` may not try now."""
+    def check(self, source: str, address: str = "") -> None:
+        """Raise `TooMany` when ``source`` may not try now, or nobody at ``address``."""
         try:
-            allowed = self._limiter.test(self._PER_SOURCE, source) and self._limiter.hit(self._IN_ALL, "all")
+            allowed = self._limiter.test(self._PER_SOURCE, source)
+            allowed = allowed and (not address or self._limiter.test(self._PER_ADDRESS, "address", address))
+            allowed = allowed and self._limiter.hit(self._IN_ALL, "all")
         except Exception:  # a brake that is broken must not be a brake that is off
             allowed = False
         if not allowed:
             raise TooMany
 
-    def missed(self, source: str) -> None:
-        """Count a wrong code against ``source``."""
+    def missed(self, source: str, address: str = "") -> None:
+        """Count a wrong code against ``source`` and ``address``."""
         self._limiter.hit(self._PER_SOURCE, source)
+        if address:
+            self._limiter.hit(self._PER_ADDRESS, "address", address)
 
 
 _INSERT = sa.insert(ReturnCode)

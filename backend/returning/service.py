@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from backend.booking.callbacks import CallbackDesk, CallbackView
+from backend.booking.changes import Kept
 from backend.booking.labels import when
 from backend.booking.lifecycle import Deed, after
 from backend.booking.notices import Reminder
@@ -114,10 +115,14 @@ class Returning:
         self._stories = stories
         self._valid = timedelta(hours=house.municipality.retention.code_hours)
 
-    async def open(self, text: str, source: str) -> Seen:
+    async def open(self, text: str, source: str, address: str = "") -> Seen:
         """What the six words in ``text`` open. Raises `WrongCode` or `TooMany`, which is checked before hashing,
-        and `CodeReadAloud` for words that staff have read aloud: those are for `exchange`."""
-        self._house.brake.check(source)
+        and `CodeReadAloud` for words that staff have read aloud: those are for `exchange`.
+
+        ``source`` is who guesses: a network address, or a chat that has its own at ``address``, since anybody
+        can begin a new chat.
+        """
+        self._house.brake.check(source, address)
         for words in self._house.codes.find(text):
             digest = await self._house.codes.digest(words)
             used = await self._house.db.write(partial(self._use, digest=digest))
@@ -125,7 +130,7 @@ class Returning:
                 raise CodeReadAloud
             if used is not None:
                 return await self._behind(*used)
-        self._house.brake.missed(source)
+        self._house.brake.missed(source, address)
         raise WrongCode
 
     async def exchange(self, text: str, source: str) -> OwnCode:
@@ -173,6 +178,16 @@ class Returning:
         """Cancel the talk behind a ticket; False if it was cancelled before or is over. Raises as `again`."""
         seen = await self.again(ticket)
         return await self._booking.changes.cancel(seen.booking_id, key=self._key(seen, once, "cancel", ""))
+
+    async def keep(self, ticket: str, slot: str) -> Kept:
+        """Hold another time for the talk behind a ticket. Raises as `again` and as `Changes.keep`."""
+        seen = await self.again(ticket)
+        return await self._booking.changes.keep(seen.booking_id, slot)
+
+    async def let_go(self, ticket: str) -> None:
+        """The talk behind a ticket keeps its time. Raises as `again`."""
+        seen = await self.again(ticket)
+        await self._booking.changes.let_go(seen.booking_id)
 
     async def move(self, ticket: str, slot: str, once: str | None = None) -> Changed:
         """Give the talk behind a ticket another time, or a new one if it was cancelled or missed.

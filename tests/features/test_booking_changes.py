@@ -279,3 +279,69 @@ def test_keys_are_forgotten_after_two_days_and_hold_no_words(
     clock.forward(hours=2)
     house.db.write_now(lambda s: forget(s, clock.now()))
     assert 0 == count(house, IdempotencyKey)
+
+
+# Another time, kept while its holder makes up their mind.
+
+
+def test_a_kept_time_is_taken_for_everybody_else(desk: BookingDesk, house: House) -> None:
+    """The talk has its old time until the answer; then it has the new one, and nothing else is taken."""
+    made = booked(desk)
+    eleven = slots(desk)["25 11:00"]
+    kept = run(desk.changes.keep(made.booking_id, eleven))
+    assert ("25 11:00", "Anna", 5) == (at(kept.start), kept.therapist, kept.minutes)
+    assert "25 09:40" == at(run(desk.find(made.booking_id)).start)
+    with pytest.raises(Taken):
+        run(desk.hold("chat:2", eleven))
+    moved = run(desk.changes.move(made.booking_id, eleven))
+    assert ("25 11:00", 8, 0) == (at(moved.start), count(house, BookingCell), overlaps(house))
+    assert "25 09:40" in slots(desk)
+
+
+def test_a_kept_time_frees_itself(desk: BookingDesk, house: House, clock: ManualClock) -> None:
+    """By a no, by another choice, when the talk is cancelled, and by its minutes; the talk is never touched."""
+    made = booked(desk)
+    ten, eleven = (slots(desk)[when] for when in ("25 10:20", "25 11:00"))
+    run(desk.changes.keep(made.booking_id, ten))
+    run(desk.changes.keep(made.booking_id, eleven))
+    assert "25 10:20" in slots(desk) and "25 11:00" not in slots(desk)
+    run(desk.changes.let_go(made.booking_id))
+    assert "25 11:00" in slots(desk)
+    run(desk.changes.keep(made.booking_id, eleven))
+    clock.forward(minutes=6)
+    booked(desk, "25 11:00", "chat:2")
+    with pytest.raises(Taken):
+        run(desk.changes.move(made.booking_id, eleven))
+    assert "25 09:40" == at(run(desk.find(made.booking_id)).start)
+    run(desk.changes.keep(made.booking_id, slots(desk)["25 10:20"]))
+    run(desk.cancel(made.booking_id))
+    assert "25 10:20" in slots(desk)
+
+
+def test_a_time_in_the_talks_own_minutes_can_be_kept(house: House) -> None:
+    """Ten minutes later: only the minutes that it does not have already are taken, and the move is whole."""
+    add_therapist(house, "eva", [("09:30", "10:20")])
+    desk = BookingDesk(house)
+    made = booked(desk, "25 09:30")
+    later = Slot(made.start + timedelta(minutes=10)).signed(house.settings.code_pepper)
+    run(desk.changes.keep(made.booking_id, later))
+    moved = run(desk.changes.move(made.booking_id, later))
+    assert ("25 09:40", 8, 8, 0) == (
+        at(moved.start),
+        cells_of(house, made.booking_id),
+        count(house, BookingCell),
+        overlaps(house),
+    )
+
+
+def test_nothing_is_kept_for_a_talk_that_is_over(desk: BookingDesk, clock: ManualClock) -> None:
+    """Nor for one that was never booked; a cancelled one can be booked again, so a time can be kept for it."""
+    made = booked(desk)
+    with pytest.raises(NotFound):
+        run(desk.changes.keep("0" * 24, slots(desk)["25 11:00"]))
+    run(desk.cancel(made.booking_id))
+    assert "Anna" == run(desk.changes.keep(made.booking_id, slots(desk)["25 11:00"])).therapist
+    over = booked(desk, "25 10:20", "chat:2")
+    clock.forward(hours=2)
+    with pytest.raises(Conflict):
+        run(desk.changes.keep(over.booking_id, slots(desk)["26 09:00"]))

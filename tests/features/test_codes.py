@@ -91,3 +91,13 @@ def test_a_broken_brake_stops_everybody(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(brake, "_limiter", None)
     with pytest.raises(TooMany):
         brake.check("a")
+
+
+def test_a_new_chat_is_no_new_start_for_a_guesser() -> None:
+    """Anybody can begin another chat: thirty misses from one address, and nobody there may guess; others may."""
+    brake = CodeBrake()
+    for chat in range(30):
+        brake.missed(f"chat-{chat}", "a")
+    with pytest.raises(TooMany):
+        brake.check("chat-31", "a")
+    brake.check("chat-31", "b")
