@@ -66,7 +66,7 @@ from backend.stories.reading import StoryReading
 from backend.stories.service import StoryDesk
 from backend.stories.visits import Visits
 from backend.talks.service import TalkDesk
-from backend.web import accessibility, assets, demo, errors, render, security, style
+from backend.web import accessibility, assets, demo, errors, head, render, security, style
 from backend.web import help as help_page
 from backend.web.theme import load_look
 
@@ -124,8 +124,7 @@ def create_app(
         OAS_UI_REDOC_HTML_TITLE="Koll på läget: chat API",
         OAS_UI_SWAGGER=False,
         OAS_URL_PREFIX="/docs",
-        # The library adds these one by one to a router that is ready, and makes all routes anew each time:
-        # at 250 routes, ten seconds of processor before the first answer.
+        # See backend.web.head; nobody is asked from another site, so OPTIONS has nothing to tell.
         CORS=False,
         HTTP_AUTO_HEAD=False,
         HTTP_AUTO_OPTIONS=False,
@@ -138,6 +137,7 @@ def create_app(
     security.setup(app, house)
     errors.setup(app, house)
     assets.setup(app)
+    head.setup(app)
     _register_features(app, house)
     _keep_delivering(app, house, _transports(settings) | ({outbox.STAFF: transport} if transport else {}))
     _keep_announcing(app, house, WebhookTransport(house.municipality, settings.webhook_secrets))

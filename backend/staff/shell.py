@@ -138,7 +138,10 @@ class Shell:
         if staff is not None:
             shared |= {name: await find(staff) for name, find in self._shared.items()}
             for fill in self._fills.get(template, ()):
-                more |= await fill(staff, more)
+                filled = await fill(staff, more)
+                if twice := filled.keys() & more.keys():
+                    raise ValueError(f"staff/{template}.html is given {', '.join(sorted(twice))} by two features")
+                more |= filled
         return await page(request, f"staff/{template}.html", status=status, **shared, **more)
 
     def token(self, request: Request) -> str | None:

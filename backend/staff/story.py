@@ -32,7 +32,7 @@ def setup(shell: Shell, reading: StoryReading) -> None:
         """An opened story with the choices of its forms."""
         return {
             "story": story,
-            "grounds": reading.grounds_for(staff) if story.whole else [],
+            "sharing_grounds": reading.grounds_for(staff) if story.whole else [],
             "hidden_days": shell.house.municipality.stories.hidden_days,
             "help_options": HELP,
             "help_by": HELP_BY,

@@ -242,3 +242,11 @@ def test_numbers_come_without_the_database(tmp_path: Path) -> None:
         assert "det här får inte försvinna" in answer.text
         assert 'href="tel:116111"' in answer.text
         assert running.client.post("/lamna", data={"chat": chat}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/karta/5", "/health", "/api/chats", "/personal", "/finns-inte"])
+def test_head_says_what_get_would(served: Served, path: str) -> None:
+    """Same status and type, no body: what a monitor asks for."""
+    got, asked = served.client.get(path), served.client.head(path)
+    assert (got.status_code, got.headers["content-type"]) == (asked.status_code, asked.headers["content-type"])
+    assert b"" == asked.content
