@@ -43,6 +43,7 @@ from backend.core.municipality import load_municipality
 from backend.core.outbox import ConsoleTransport, SmsTransport, SmtpTransport, Transport, deliver_due, forget_sent
 from backend.core.schedule import every, once
 from backend.core.tongues import Tongues
+from backend.core.translations import Translations
 from backend.core.vault import Vault
 from backend.core.webhooks import WebhookTransport
 from backend.core.wording import Wording
@@ -84,15 +85,18 @@ def build_house(settings: Settings, *, clock: Clock | None = None, database: Dat
     """Load and check all content and open the database; raises `ContentError` or `SettingsError`."""
     content = settings.content_dir
     wording = Wording()
+    phrases, tongues = Phrases.load(content, wording), Tongues.load(content)
+    municipality = load_municipality(content, settings.municipality)
     return House(
         settings=settings,
         db=database or Database(settings.database_url),
         vault=Vault(settings.data_key, settings.retired_data_keys),
         clock=clock or SystemClock(),
-        phrases=Phrases.load(content, wording),
-        municipality=load_municipality(content, settings.municipality),
-        helplines=Helplines.load(content),
-        tongues=Tongues.load(content),
+        phrases=phrases,
+        municipality=municipality,
+        helplines=Helplines.load(content, phrases, wording),
+        tongues=tongues,
+        translations=Translations(phrases, tongues, municipality),
         codes=Codebook(content / "sv" / "codewords.txt", settings.code_pepper),
         brake=CodeBrake(),
         live=Hub(),
@@ -193,7 +197,11 @@ def _register_features(app: Sanic, house: House) -> None:
     duty.setup(shell, team)
     staff_log.setup(shell, LogDesk(house, cases, chain))
     account_pages.setup(shell, AccountDesk(house))
-    editing = EditingDesk(house, (house.phrases.texts, journey.texts, answers.texts), journey.explained())
+    editing = EditingDesk(
+        house,
+        (house.phrases.texts, journey.texts, answers.texts, house.helplines.texts, house.tongues.texts),
+        journey.explained(),
+    )
     texts.setup(shell, editing)
     calendar.setup(shell, booking)
     promise.setup(shell, booking, callbacks)

@@ -55,7 +55,7 @@ class Draft:
 
         return cls(
             form=text("form") if _FORM.fullmatch(text("form")) else secrets.token_urlsafe(16),
-            lang="en" if text("lang") == "en" else language(request),
+            lang=language(request),
             who=text("who") if text("who") in READERS else None,
             reach=text("reach") if text("reach") in REACH else "",
             phone=text("phone"),

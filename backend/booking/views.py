@@ -80,6 +80,8 @@ class Draft:
     def of(cls, request: Request) -> Draft:
         """From a posted form, or an empty one."""
         form: Any = request.form or {}
+        translations = request.app.ctx.house.translations
+        lang = language(request, translated=True)
 
         def text(name: str) -> str:
             return form.get(name) or ""
@@ -89,12 +91,13 @@ class Draft:
             form=text("form") if _FORM.fullmatch(text("form")) else secrets.token_urlsafe(16),
             slot=text("slot"),
             skip=int(skip) if re.fullmatch(r"[0-9]{1,3}", skip, re.ASCII) else 0,
-            lang="en" if text("lang") == "en" else language(request),
+            lang=lang,
             who=text("who") if text("who") in READERS else None,
             channel=text("channel"),
             note=text("note"),
             call_me=text("call_me"),
-            interpreter=text("interpreter"),
+            # Whoever begins in a language that only the page speaks most likely wants an interpreter.
+            interpreter=text("interpreter") if form or not translations.translated(lang) else lang,
             wishes=Wishes.of(form),
             answers=Answers.of(form),
         )
@@ -114,7 +117,7 @@ class Draft:
         own = {
             "form": self.form,
             "slot": self.slot,
-            "lang": "en" if self.lang == "en" else "",
+            "lang": "" if self.lang == "sv" else self.lang,
             "who": self.who or "",
             "channel": self.channel,
             "note": self.note,

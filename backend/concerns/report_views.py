@@ -76,7 +76,7 @@ class ReportDraft:
             source=source,
             key=text("key") if _KEY.fullmatch(text("key")) else secrets.token_urlsafe(24),
             shown=text("shown") if _SHOWN.fullmatch(text("shown")) else "",
-            lang="en" if text("lang") == "en" else language(request),
+            lang=language(request),
             words=text("words"),
             now=text("now") if text("now") in HAPPENING else None,
             needs=tuple(need for need in NEEDS_OF_OTHERS if need in sent),

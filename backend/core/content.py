@@ -21,6 +21,7 @@ SafeYaml: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader"
 """The safe loader in C where PyYAML has it: ten times as fast, and reading content was most of the start."""
 
 LANGUAGES: tuple[Lang, ...] = ("sv", "en", EASY)
+"""The languages that are written whole. Others, translations of the most needed, are folders beside these."""
 
 
 class ContentError(Exception):
@@ -161,8 +162,8 @@ class Phrases:
 
     A phrase is a string, or a mapping from age band to string with ``default`` for
     readers we know nothing about. Swedish has every phrase; a language that lacks
-    one falls back on Swedish rather than on silence. What is published in ``wording``
-    comes before what the files say.
+    one falls back on Swedish rather than on silence (`Reader.fallbacks`). What is
+    published in ``wording`` comes before what the files say.
     """
 
     def __init__(
@@ -183,7 +184,7 @@ class Phrases:
         """
         loaded: dict[Lang, dict[str, dict[str, str]]] = {}
         abouts: dict[tuple[Lang, str], About] = {}
-        for lang in LANGUAGES:
+        for lang in (*LANGUAGES, *translations(directory)):
             loaded[lang] = {}
             for path in (directory / lang / "phrases.yml", *sorted((directory / lang / "phrases").glob("*.yml"))):
                 parsed = Located(path).data
@@ -209,6 +210,13 @@ class Phrases:
     def __contains__(self, key: str) -> bool:
         return key in self._by_language["sv"]
 
+    def lang_of(self, key: str, reader: Reader) -> Lang:
+        """The language that a reader gets a phrase in; raises `KeyError` for an unknown one."""
+        for lang in (reader.reads, *reader.fallbacks):
+            if key in self._by_language.get(lang, {}):
+                return lang
+        raise KeyError(key)
+
     def variants(self, key: str, lang: Lang = "sv") -> Mapping[str, str]:
         """A phrase's text per band; ``default`` is always there."""
         known = self._by_language[lang].get(key)
@@ -226,9 +234,14 @@ class Phrases:
     def say(self, key: str, reader: Reader | None = None, /, **values: object) -> str:
         """The phrase in the reader's language and band, with ``{name}`` filled in. Raises `KeyError` for an unknown key."""
         reader = reader or Reader()
-        variants = self.variants(key, reader.reads)
+        variants = self.variants(key, self.lang_of(key, reader))
         text = variants.get(reader.band or DEFAULT) or variants[DEFAULT]
         return text.format_map(values) if values else text
+
+
+def translations(directory: Path) -> list[Lang]:
+    """The languages, by tag, that have a file of phrases and are not written whole: a file more is a language more."""
+    return sorted(path.parent.name for path in directory.glob("*/phrases.yml") if path.parent.name not in LANGUAGES)
 
 
 def _about(parsed: Any, path: Path) -> About:

@@ -13,6 +13,7 @@ from backend.core.helplines import Helplines
 from backend.core.live import Hub
 from backend.core.municipality import Municipality
 from backend.core.tongues import Tongues
+from backend.core.translations import Translations
 from backend.core.vault import Vault
 from backend.core.wording import Wording
 
@@ -29,6 +30,7 @@ class House:
     municipality: Municipality
     helplines: Helplines
     tongues: Tongues
+    translations: Translations
     codes: Codebook
     brake: CodeBrake
     live: Hub

@@ -8,12 +8,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from backend.core.content import ContentError, read_yaml
+from backend.core.content import LANGUAGES, Located, translations
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Channel = Literal["chat", "phone", "video", "visit"]
 ReminderWay = Literal["sms", "mail"]
+Shown = Literal["signed", "marked", "off"]
 StaffRole = Literal["therapist", "case_worker", "coordinator", "manager", "on_call", "editor", "admin"]
 LONGEST_MISUNDERSTOOD = 30
 """Days; the assistant tells people this number."""
@@ -265,6 +266,8 @@ class Accessibility(Strict, frozen=True):
 class Municipality(Strict, frozen=True):
     """The whole file.
 
+    ``translations``: when a language that is not written whole may be chosen: once staff have ``signed`` it, which
+    is usual; from the start, ``marked`` as read by nobody; or never (``off``).
     ``improvement``: whether what the assistant did not understand is kept for staff to label.
     ``review_months``: how old a text may grow before somebody should read it again.
     """
@@ -291,6 +294,7 @@ class Municipality(Strict, frozen=True):
     talks: TalkTerms = TalkTerms()
     webhooks: list[WebhookEndpoint] = []
     stories: StoryTerms = StoryTerms()
+    translations: dict[str, Shown] = {}
     improvement: bool = False
     opening_periods: list[OpeningPeriod] = []
     demo_staff: list[DemoStaff] = []
@@ -319,43 +323,52 @@ class Municipality(Strict, frozen=True):
 
 
 def load_municipality(directory: Path, name: str) -> Municipality:
-    """Read ``municipalities/<name>.yml``; raises `ContentError` with file and field."""
-    path = directory / "municipalities" / f"{name}.yml"
-    try:
-        loaded = msgspec.convert(read_yaml(path), Municipality)
-    except msgspec.ValidationError as error:
-        raise ContentError(f"{path}: {error}") from None
+    """Read ``municipalities/<name>.yml``; raises `ContentError` with file, line and field."""
+    file = Located(directory / "municipalities" / f"{name}.yml")
+    loaded = file.convert(Municipality)
+    for place, lang in enumerate(loaded.languages):
+        if lang not in LANGUAGES:
+            raise file.error(f"{lang} is not written whole; its place is translations", "languages", place)
+    translated = translations(directory)
+    for lang in loaded.translations:
+        if lang not in translated:
+            reason = f"{lang} has no phrases.yml of its own; there are {', '.join(translated) or 'none'}"
+            raise file.error(reason, "translations", lang)
     units = {unit.id for unit in loaded.units}
     contacts = {contact.id for contact in loaded.contacts}
-    for unit in loaded.units:
+    for place, unit in enumerate(loaded.units):
         if unit.contact not in contacts:
-            raise ContentError(f"{path}: unit {unit.id} points at contact {unit.contact}, which is none")
-    for period in loaded.opening_periods:
-        for edge in (period.first, period.last):
-            if not _day_of_year(edge):
-                raise ContentError(f"{path}: opening_periods: {period.name}: {edge} is no day of the year (MM-DD)")
+            reason = f"unit {unit.id} points at contact {unit.contact}, which is none"
+            raise file.error(reason, "units", place, "contact")
+    for place, period in enumerate(loaded.opening_periods):
+        for edge in ("first", "last"):
+            if not _day_of_year(day := getattr(period, edge)):
+                reason = f"opening_periods: {period.name}: {day} is no day of the year (MM-DD)"
+                raise file.error(reason, "opening_periods", place, edge)
     if loaded.booking.unit not in units:
-        raise ContentError(f"{path}: booking.unit {loaded.booking.unit} is no unit")
+        raise file.error(f"booking.unit {loaded.booking.unit} is no unit", "booking", "unit")
     if loaded.accessibility is not None and loaded.accessibility.contact not in contacts:
-        raise ContentError(f"{path}: accessibility.contact {loaded.accessibility.contact} is no contact")
-    for staff in loaded.demo_staff:
+        reason = f"accessibility.contact {loaded.accessibility.contact} is no contact"
+        raise file.error(reason, "accessibility", "contact")
+    for place, staff in enumerate(loaded.demo_staff):
         if staff.unit not in units:
-            raise ContentError(f"{path}: {staff.login} works in {staff.unit}, which is no unit")
+            raise file.error(f"{staff.login} works in {staff.unit}, which is no unit", "demo_staff", place, "unit")
     if loaded.team.answer_minutes < 1:
-        raise ContentError(f"{path}: team.answer_minutes must be at least 1")
+        raise file.error("team.answer_minutes must be at least 1", "team", "answer_minutes")
     if not 1 <= loaded.retention.misunderstood_days <= LONGEST_MISUNDERSTOOD:
-        raise ContentError(f"{path}: retention.misunderstood_days must be 1 to {LONGEST_MISUNDERSTOOD}")
+        reason = f"retention.misunderstood_days must be 1 to {LONGEST_MISUNDERSTOOD}"
+        raise file.error(reason, "retention", "misunderstood_days")
     base = loaded.talks.video_base
     if base and not (base.startswith("https://") and base.endswith("/")):
-        raise ContentError(f"{path}: talks.video_base must begin with https:// and end with /")
+        raise file.error("talks.video_base must begin with https:// and end with /", "talks", "video_base")
     if loaded.talks.typical_minutes < 1 or loaded.talks.early_minutes < 0:
-        raise ContentError(f"{path}: talks: minutes cannot be negative, and a talk takes some")
+        raise file.error("talks: minutes cannot be negative, and a talk takes some", "talks")
     if not 1 <= loaded.stories.draft_hours <= loaded.retention.code_hours:
-        raise ContentError(f"{path}: stories.draft_hours must be 1 to retention.code_hours")
+        raise file.error("stories.draft_hours must be 1 to retention.code_hours", "stories", "draft_hours")
     if not 1 <= loaded.stories.hidden_days <= LONGEST_HIDDEN:
-        raise ContentError(f"{path}: stories.hidden_days must be 1 to {LONGEST_HIDDEN}")
+        raise file.error(f"stories.hidden_days must be 1 to {LONGEST_HIDDEN}", "stories", "hidden_days")
     if loaded.booking.meeting_minutes % 5 or loaded.booking.buffer_minutes % 5:
-        raise ContentError(f"{path}: booking lengths must be multiples of five minutes")
+        raise file.error("booking lengths must be multiples of five minutes", "booking")
     return loaded
 
 

@@ -7,7 +7,8 @@ from typing import Literal
 
 Who = Literal["child", "partner", "parent", "adult", "professional"]
 Band = Literal["6-9", "10-12", "13-17", "adult", "parent"]
-Lang = Literal["sv", "en", "sv-x-latt"]
+Lang = str
+"""A language by its tag in BCP 47, which is the name of its folder in ``content/``."""
 
 EASY: Lang = "sv-x-latt"
 """Easy Swedish, for adults and teens who read Swedish as a new language or with effort; a private-use tag of BCP 47."""
@@ -67,6 +68,12 @@ class Reader:
     def reads(self) -> Lang:
         """The language to take words from: easy Swedish is written for adults and teens only."""
         return "sv" if self.lang == EASY and self.band not in _EASY_FOR else self.lang
+
+    @property
+    def fallbacks(self) -> tuple[Lang, ...]:
+        """Where to take words from that the language lacks: easy Swedish for whoever reads another language, then Swedish."""
+        translated = self.lang not in ("sv", "en", EASY)
+        return (EASY, "sv") if translated and self.band in _EASY_FOR else ("sv",)
 
     @property
     def grown_up(self) -> bool:

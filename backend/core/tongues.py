@@ -6,15 +6,16 @@ worse than none. No part falls back on Swedish, since who reads it does not read
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from backend.core.content import ContentError, read_yaml
+from backend.core.content import ContentError, Located, read_yaml, translations
 from backend.core.municipality import Strict
 from backend.core.reader import Reader
+from backend.core.wording import DEFAULT, Text
 from language.tongue import TONGUES
 
 _FIRE = "D15"
@@ -92,13 +93,14 @@ class Tongues:
     @classmethod
     def load(cls, directory: Path) -> Tongues:
         """Read ``<language>/card.yml`` and ``interpreters.yml``; raises `ContentError` for any missing or empty part."""
-        cards = {code: _card(directory / code / "card.yml") for code in TONGUES}
+        # A translation says its own name and direction there too, whether we can hear the language or not.
+        cards = {code: _card(directory / code / "card.yml") for code in {*TONGUES, *translations(directory)}}
         path = directory / "interpreters.yml"
         try:
             named = msgspec.convert(read_yaml(path), dict[str, _Named])
         except msgspec.ValidationError as error:
             raise ContentError(f"{path}: {error}") from None
-        missing = [code for code in (*TONGUES, "other") if code not in named]
+        missing = [code for code in (*sorted(cards), "other") if code not in named]
         if missing:
             raise ContentError(f"{path}: missing: {', '.join(missing)}")
         return cls(cards, named)
@@ -115,14 +117,22 @@ class Tongues:
         return code in self._interpreters
 
     def interpreter(self, code: str, reader: Reader | None = None) -> str:
-        """What a language is called in the reader's; a code that is gone from the file stands as it is."""
+        """What a language is called in the reader's; a code that is gone from the file stands as it is.
+
+        To whoever reads neither Swedish nor English each language is called as it calls itself.
+        """
         named = self._interpreters.get(code)
         if named is None:
             return code
+        if reader is not None and reader.lang in self._cards:
+            return named.own
         return named.en if reader is not None and reader.lang == "en" else named.sv
 
     def choices(self, reader: Reader) -> list[tuple[str, str]]:
-        """Code and title of each language for a form: its name in the reader's and in itself."""
+        """Code and title of each language for a form: its name in the reader's and in itself, the reader's own first."""
+        if reader.lang in self._cards:
+            codes = sorted(self._interpreters, key=lambda code: (code != reader.lang, code == "other"))
+            return [(code, self._interpreters[code].own) for code in codes]
         return [
             (
                 code,
@@ -132,18 +142,23 @@ class Tongues:
         ]
 
     def unread(self) -> list[str]:
-        """Swedish names of the languages whose card no native speaker has read, for the staff app."""
-        return [self.interpreter(code) for code, card in self._cards.items() if not card.read_by]
+        """Codes of the languages whose card no native speaker has read, for the staff app."""
+        return [code for code, card in sorted(self._cards.items()) if not card.read_by]
+
+    def texts(self) -> Iterator[Text]:
+        """Every text of every card as its file has it, for those who sign translations."""
+        for code, card in sorted(self._cards.items()):
+            for name, text in _texts(msgspec.to_builtins(card)):
+                if name.partition(".")[0] not in ("name", "direction", "read_by"):
+                    yield Text(f"card.{name}", code, "card", {DEFAULT: text})
 
 
 def _card(path: Path) -> Card:
-    try:
-        card = msgspec.convert(read_yaml(path), Card)
-    except msgspec.ValidationError as error:
-        raise ContentError(f"{path}: {error}") from None
+    file = Located(path)
+    card = file.convert(Card)
     empty = [name for name, text in _texts(msgspec.to_builtins(card)) if not text.strip()]
     if empty:
-        raise ContentError(f"{path}: empty: {', '.join(empty)}")
+        raise file.error(f"empty: {', '.join(empty)}", *empty[0].split("."))
     return card
 
 

@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import msgspec
+
 from backend.core.content import Located
 from backend.core.municipality import Strict
 from backend.core.reader import EASY, Band, Lang, Reader
-from backend.core.wording import Text
+from backend.core.wording import Text, Wording
 
 _ID = re.compile(r"[a-z][a-z0-9-]*")
 
@@ -33,10 +35,12 @@ class Entry(Strict, frozen=True):
 
 
 class Glossary:
-    """The words of one language."""
+    """The words of one language. What has been published of an explanation comes before what the file says."""
 
-    def __init__(self, entries: list[Entry]) -> None:
+    def __init__(self, entries: list[Entry], lang: Lang = "sv", wording: Wording | None = None) -> None:
         self.entries = entries
+        self._lang = lang
+        self._wording = wording or Wording()
         self._of = {form.lower(): entry for entry in entries for form in entry.forms}
         # The longest first: of "offentligt biträde" and "biträde", the whole expression is what needs explaining.
         forms = sorted(self._of, key=len, reverse=True)
@@ -48,9 +52,8 @@ class Glossary:
 
     def texts(self, lang: Lang) -> Iterator[Text]:
         """Every explanation, for those who measure texts: the child's as the oldest child that reads it."""
-        child: Band = "13-17" if lang == EASY else "10-12"
         for entry in self.entries:
-            yield Text(f"word.{entry.id}", lang, "word", {child: entry.child, "adult": entry.adult})
+            yield Text(f"word.{entry.id}", lang, "word", {_child(lang): entry.child, "adult": entry.adult})
 
     def mark(self, text: str) -> list[tuple[str, Entry | None]]:
         """The text in pieces, each with its entry or None. Only the first of a word is marked: more would tire the eye."""
@@ -64,19 +67,30 @@ class Glossary:
             told.add(entry.id)
             if found.start() > end:
                 pieces.append((text[end : found.start()], None))
-            pieces.append((found[0], entry))
+            pieces.append((found[0], self._published(entry)))
             end = found.end()
         if end < len(text):
             pieces.append((text[end:], None))
         return pieces
 
+    def _published(self, entry: Entry) -> Entry:
+        over = self._wording.over(f"word.{entry.id}", self._lang)
+        if not over:
+            return entry
+        child = over.get(_child(self._lang), entry.child)
+        return msgspec.structs.replace(entry, child=child, adult=over.get("adult", entry.adult))
 
-def load_glossaries(content: Path) -> Mapping[Lang, Glossary]:
+
+def _child(lang: Lang) -> Band:
+    return "13-17" if lang == EASY else "10-12"
+
+
+def load_glossaries(content: Path, wording: Wording | None = None) -> Mapping[Lang, Glossary]:
     """Every language's words; raises `ContentError` with file and line for a form that two words share, or an id that is none."""
-    return {path.parent.name: _load(path) for path in sorted(content.glob("*/glossary.yml"))}  # type: ignore[misc]
+    return {path.parent.name: _load(path, wording) for path in sorted(content.glob("*/glossary.yml"))}
 
 
-def _load(path: Path) -> Glossary:
+def _load(path: Path, wording: Wording | None) -> Glossary:
     file = Located(path)
     entries = file.convert(list[Entry])
     taken: dict[str, str] = {}
@@ -92,4 +106,4 @@ def _load(path: Path) -> Glossary:
         for field in ("child", "adult"):
             if not getattr(entry, field).strip():
                 raise file.error(f"{entry.id} is not explained", place, field)
-    return Glossary(entries)
+    return Glossary(entries, path.parent.name, wording)

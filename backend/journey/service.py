@@ -101,7 +101,7 @@ class Journey:
 
     def __init__(self, content: Path, phrases: Phrases, wording: Wording | None = None) -> None:
         self._map = load_map(content, wording)
-        self._glossaries = load_glossaries(content)
+        self._glossaries = load_glossaries(content, wording)
         self._phrases = phrases
         self._stations = {station.id: station for station in self._map.stations}
         self._tracks = {station.id: station.track for station in self._map.stations}
@@ -109,8 +109,10 @@ class Journey:
         self._edges = tuple((station.id, one) for station in self._map.stations for one in dict.fromkeys(station.next))
 
     def texts(self) -> Iterator[Text]:
-        """Every text of the map as its file has it."""
-        return self._map.texts()
+        """Every text of the map and of the word list as its file has it."""
+        yield from self._map.texts()
+        for lang, glossary in self._glossaries.items():
+            yield from glossary.texts(lang)
 
     def explained(self) -> frozenset[str]:
         """Swedish words, in small letters, that the word list explains to whoever taps them."""
@@ -210,7 +212,7 @@ class Journey:
     def _name(self, station_id: str, reader: Reader) -> Name:
         station = self._stations[station_id]
         told = self._map.tell(station, reader)
-        return Name(station_id, station.slug, told.title, told.lang)
+        return Name(station_id, station.slug, told.title, told.title_lang)
 
     def _named(self, ids: tuple[str, ...], reader: Reader) -> list[dict[str, str]]:
         return [{"id": one, "title": self._name(one, reader).title} for one in ids]

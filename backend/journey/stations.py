@@ -1,7 +1,8 @@
 """The stations as ``content/<language>/stations.yml`` has them, checked at the start.
 
 Swedish has every station, the edges and the law behind them; another language has names and
-texts for as many stations as somebody has written, and falls back on Swedish, marked as such.
+texts for as many stations as somebody has written, and falls back on Swedish (on easy Swedish,
+for whoever reads another language), marked as such.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
-from backend.core.content import InBands, Located
+from backend.core.content import LANGUAGES, InBands, Located
 from backend.core.municipality import Strict
 from backend.core.reader import BANDS, EASY, Band, Lang, Reader
 from backend.core.wording import DEFAULT, About, Text, Wording
@@ -65,6 +67,10 @@ class Station(Strict, frozen=True):
         """What a reader of the band meets."""
         return self.text[band]
 
+    def written(self) -> dict[str, Words]:
+        """The words by variant."""
+        return {band: self.text[band] for band in BANDS}
+
 
 class _File(Strict, frozen=True):
     version: str
@@ -73,29 +79,42 @@ class _File(Strict, frozen=True):
 
 
 class _Translated(Strict, frozen=True):
+    """A station in another language. Without a ``name`` of its own for adults the child's is everybody's.
+
+    ``text`` by band, or one that everybody can read (``default``).
+    """
+
     id: str
-    name: str
     child_label: str
-    text: dict[Band, Words]
+    name: str = ""
+    text: dict[Band | Literal["default"], Words] = msgspec.field(default_factory=dict)
 
     def words(self, band: Band) -> Words | None:
         """What a reader of the band meets; None for a band that nobody has written for in this language."""
-        return self.text.get(band)
+        return self.text.get(band) or self.text.get("default")
+
+    def written(self) -> dict[str, Words]:
+        """The words by variant, as far as there are any."""
+        return {variant: self.text[variant] for variant in (*BANDS, DEFAULT) if variant in self.text}
 
 
 class _Translation(Strict, frozen=True):
     version: str
     stations: list[_Translated]
-    overview: dict[Band, str] = msgspec.field(default_factory=dict)
+    overview: dict[Band | Literal["default"], str] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A station in one reader's words; ``lang`` is what they are written in, which may not be what was asked for."""
+    """A station in one reader's words; ``lang`` is what they are written in, which may not be what was asked for.
+
+    ``title_lang`` is that of the title: a translation may have the names of more stations than it has texts.
+    """
 
     title: str
     words: Words
     lang: Lang
+    title_lang: Lang
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,28 +123,41 @@ class Map:
 
     version: str
     stations: tuple[Station, ...]
-    _overviews: Mapping[Lang, Mapping[Band, str]]
+    _overviews: Mapping[Lang, Mapping[Band | Literal["default"], str]]
     _translated: Mapping[Lang, Mapping[str, _Translated]]
     _wording: Wording = field(default_factory=Wording)
 
     def tell(self, station: Station, reader: Reader) -> Told:
         """Name and words for the reader: a child's name of the station unless they have said that they are an adult."""
         band = reader.band or usual_band(reader.lang)
-        translated = self._translated.get(reader.lang, {}).get(station.id)
-        words = translated.words(band) if translated else None
-        spoken, lang = (translated, reader.lang) if translated and words else (station, SOURCE)
+        lang, words = SOURCE, station.words(band)
+        for one in (reader.lang, *reader.fallbacks):
+            translated = self._translated.get(one, {}).get(station.id)
+            if translated and (written := translated.words(band)):
+                lang, words = one, written
+                break
+        own = self._translated.get(reader.lang, {}).get(station.id)
+        title_lang = reader.lang if own and not own.text else lang
+        spoken = station if title_lang == SOURCE else self._translated[title_lang][station.id]
         name = "name" if reader.grown_up else "child_label"
         return Told(
-            title=self._wording.over(_key(station.id, name), lang).get(DEFAULT) or getattr(spoken, name),
-            words=self._published(station.id, lang, band, words or station.words(band)),
+            title=self._wording.over(_key(station.id, name), title_lang).get(DEFAULT)
+            or getattr(spoken, name)
+            or spoken.child_label,
+            words=self._published(station.id, lang, band, words),
             lang=lang,
+            title_lang=title_lang,
         )
 
     def overview(self, reader: Reader) -> tuple[str, Lang]:
         """The whole way in a few sentences, and the language they are in."""
         band = reader.band or usual_band(reader.lang)
-        lang = reader.lang if band in self._overviews.get(reader.lang, {}) else SOURCE
-        return self._wording.over(_key("overview"), lang).get(band) or self._overviews[lang][band], lang
+        for lang in (reader.lang, *reader.fallbacks):
+            told = self._overviews.get(lang, {})
+            variant: Band | Literal["default"] = band if band in told else "default"
+            if variant in told:
+                return self._wording.over(_key("overview"), lang).get(variant) or told[variant], lang
+        return self._overviews[SOURCE][band], SOURCE
 
     def texts(self) -> Iterator[Text]:
         """Every text of the map as its file has it; a station's own dates and sources go for all its languages."""
@@ -141,15 +173,20 @@ class Map:
                     "; ".join(station.source), station.owner, station.reviewed, station.valid_from, station.valid_to
                 )
                 for name in ("name", "child_label"):
-                    yield Text(_key(one, name), lang, "label", {DEFAULT: getattr(told, name)}, about)
+                    if named := getattr(told, name):
+                        yield Text(_key(one, name), lang, "label", {DEFAULT: named}, about)
+                by_band = told.written()
                 for part in Words.__struct_fields__:
-                    words: dict[str, str] = {
-                        band: getattr(in_band, part).strip() for band in BANDS if (in_band := told.words(band))
-                    }
-                    yield Text(_key(one, part), lang, "station", words, about)
+                    words = {band: getattr(in_band, part).strip() for band, in_band in by_band.items()}
+                    if by_band and (lang in LANGUAGES or any(words.values())):
+                        yield Text(_key(one, part), lang, "station", words, about)
 
     def _published(self, station: str, lang: Lang, band: Band, words: Words) -> Words:
-        over = {part: self._wording.over(_key(station, part), lang).get(band) for part in Words.__struct_fields__}
+        known = [self._wording.over(_key(station, part), lang) for part in Words.__struct_fields__]
+        over = {
+            part: found.get(band, found.get(DEFAULT))
+            for part, found in zip(Words.__struct_fields__, known, strict=True)
+        }
         changed = {part: text for part, text in over.items() if text is not None}
         return msgspec.structs.replace(words, **changed) if changed else words
 
@@ -173,7 +210,9 @@ def load_map(content: Path, wording: Wording | None = None) -> Map:
     loaded = swedish.convert(_File)
     _check(swedish, loaded)
     ids = [station.id for station in loaded.stations]
-    overviews: dict[Lang, Mapping[Band, str]] = {SOURCE: {band: loaded.overview[band] for band in BANDS}}
+    overviews: dict[Lang, Mapping[Band | Literal["default"], str]] = {
+        SOURCE: {band: loaded.overview[band] for band in BANDS}
+    }
     translated: dict[Lang, Mapping[str, _Translated]] = {}
     for path in sorted(content.glob("*/stations.yml")):
         if path.parent.name == SOURCE:
@@ -195,7 +234,7 @@ def load_map(content: Path, wording: Wording | None = None) -> Map:
 
 
 def _tag(path: Path) -> Lang:
-    return path.parent.name  # type: ignore[return-value]  # folders are named for languages; nobody asks for another
+    return path.parent.name
 
 
 def _check(file: Located, loaded: _File) -> None:

@@ -45,7 +45,7 @@ def setup(app: Sanic, journey: Journey) -> None:
 
 def asked(request: Request) -> Reader:
     """Whose words and which language a page was asked for in."""
-    lang = language(request)
+    lang = language(request, translated=True)
     band: Band = next((one for one in BANDS if one == request.args.get("ord")), usual_band(lang))
     return Reader(band=band, lang=lang)
 

@@ -89,8 +89,7 @@ class _Pages:
 
     async def ask(self, request: Request, status: int = 200, **more: Any) -> HTTPResponse:
         """For the words, and what to do when they are lost."""
-        form: Any = request.form or {}
-        reader = Reader(lang="en" if form.get("lang") == "en" else language(request))
+        reader = Reader(lang=language(request))
         place = self._house.municipality
         reception = local(place.contact(place.unit(place.booking.unit).contact))
         return await page(request, "returning/code.html", status=status, reader=reader, lines=[reception], **more)

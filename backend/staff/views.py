@@ -135,7 +135,7 @@ def _warnings(house: House, today: date) -> list[str]:
     stale = house.helplines.stale(today)
     if stale:
         found.append(say("staff.warning.helplines", None, names=", ".join(stale)))
-    unread = house.tongues.unread()
+    unread = [house.tongues.interpreter(one) for one in house.tongues.unread() if not house.translations.signed(one)]
     if unread:
         found.append(say("staff.warning.tongues", None, languages=", ".join(unread)))
     if not house.municipality.socialjour.verified:

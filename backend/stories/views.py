@@ -92,7 +92,7 @@ class Form:
         return cls(
             key=text("key") if _KEY.fullmatch(text("key")) else secrets.token_urlsafe(24),
             shown=tuple(part for part in text("shown").split()[:6] if _SHOWN.fullmatch(part)),
-            lang="en" if text("lang") == "en" else language(request),
+            lang=language(request),
             who=one_of("who", READERS),
             pieces=tuple(Piece(part, str(at) in struck) for at, part in enumerate(parts[:MOST_PARTS])),
             words=text("words"),

@@ -14,7 +14,8 @@ from sanic.exceptions import SanicException
 from backend.core.clock import to_local
 from backend.core.errors import DomainError
 from backend.core.house import House
-from backend.core.reader import Reader
+from backend.core.reader import Lang, Reader
+from backend.web.help import language
 from backend.web.render import page
 
 log = logging.getLogger("koll")
@@ -42,7 +43,7 @@ def setup(app: Sanic, house: House) -> None:
 
 async def answer(request: Request, house: House, status: int, code: str, extra: dict[str, Any]) -> HTTPResponse:
     """The error as JSON for API clients, else as a page with a sentence and numbers to call."""
-    reader: Reader = getattr(request.ctx, "reader", None) or Reader()
+    reader: Reader = getattr(request.ctx, "reader", None) or Reader(lang=_language(request))
     message = house.phrases.say(f"error.{code}", reader)
     if wants_json(request):
         return json({"error": {"code": code, "message": message}, **extra}, status=status)
@@ -58,6 +59,14 @@ async def answer(request: Request, house: House, status: int, code: str, extra: 
 def wants_json(request: Request) -> bool:
     """Whether the caller is a program: the API, the internal API, or somebody who asks for JSON."""
     return request.path.startswith(("/api/", "/internal/")) or "application/json" in request.headers.get("accept", "")
+
+
+def _language(request: Request) -> Lang:
+    """The page's language. A request that cannot even be read is answered in Swedish."""
+    try:
+        return language(request, translated=True)
+    except Exception:
+        return "sv"
 
 
 def _place(error: BaseException) -> str:

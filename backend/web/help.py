@@ -21,21 +21,30 @@ def setup(app: Sanic, house: House) -> None:
 
     @bp.get("/hjalp-nu")
     async def show(request: Request) -> HTTPResponse:
-        return await page(request, "help/numbers.html", reader=Reader(lang=language(request)), **numbers(house))
+        return await page(request, "help/numbers.html", reader=reader, **numbers(house, reader.lang))
 
     app.blueprint(bp)
 
 
-def language(request: Request) -> Lang:
-    """The language that a page was asked for with ``?lang=``; Swedish otherwise."""
-    asked = request.args.get("lang")
-    return next((lang for lang in LANGUAGES if lang == asked), "sv")
+def language(request: Request, *, translated: bool = False) -> Lang:
+    """The language that a page was asked for, in its form or with ``?lang=``; Swedish otherwise.
+
+    Only a page whose texts are ``translated`` is shown in a language that is not written whole: a page
+    that is half Swedish helps nobody who reads none.
+    """
+    house: House = request.app.ctx.house
+    form: Any = request.form or {}
+    for asked in (form.get("lang"), request.args.get("lang")):
+        lang = house.translations.choosable(asked)
+        if lang is not None and (translated or lang in LANGUAGES):
+            return lang
+    return "sv"
 
 
-def numbers(house: House) -> dict[str, Any]:
+def numbers(house: House, lang: Lang = "sv") -> dict[str, Any]:
     """What the page shows: the emergency line, then one group per kind of reader, no line twice."""
     today = to_local(house.clock.now()).date()
-    child, adult = Reader(), Reader(band="adult")
+    child, adult = Reader(lang=lang), Reader(band="adult", lang=lang)
     helplines = house.helplines
     emergency = helplines.pick("child_danger", child, today)[:1]
     seen = {line.id for line in emergency}
@@ -65,5 +74,6 @@ def local(contact: Contact) -> dict[str, Any]:
         "tel": contact.number_tel,
         "spoken": contact.spoken,
         "note": contact.note.child,
+        "lang": "sv",
         "example": contact.example,
     }
