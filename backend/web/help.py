@@ -21,6 +21,7 @@ def setup(app: Sanic, house: House) -> None:
 
     @bp.get("/hjalp-nu")
     async def show(request: Request) -> HTTPResponse:
+        reader = Reader(lang=language(request, translated=True))
         return await page(request, "help/numbers.html", reader=reader, **numbers(house, reader.lang))
 
     app.blueprint(bp)
