@@ -14,7 +14,7 @@ const SOUND = "koll-alarm-sound";
 const AGAIN_MS = 15_000;
 
 const bell = document.querySelector("[data-bell]");
-const count = document.querySelector("[data-bell-count]");
+const counts = document.querySelectorAll("[data-bell-count]");
 const others = "BroadcastChannel" in window ? new BroadcastChannel(NAME) : null;
 let waiting = Number(bell?.dataset.waiting ?? 0);
 
@@ -47,7 +47,7 @@ function show(told) {
   if (told.waiting > waiting) bell.textContent = told.waiting === 1 ? bell.dataset.one : bell.dataset.many.replace("{count}", told.waiting);
   else if (told.waiting === 0) bell.textContent = "";
   waiting = told.waiting;
-  if (count) {
+  for (const count of counts) {
     count.textContent = String(waiting);
     count.hidden = waiting === 0;
   }
