@@ -23,6 +23,7 @@ from backend.booking.feeds import Feeds
 from backend.booking.service import BookingDesk
 from backend.cases.persons import PersonDesk
 from backend.cases.service import CaseDesk
+from backend.cases.standing import MapDesk
 from backend.cases.team import TeamDesk
 from backend.chat import pages as chat_pages
 from backend.chat import setup as chat_setup
@@ -55,7 +56,7 @@ from backend.journey.service import Journey
 from backend.returning import here as here_views
 from backend.returning import views as returning_views
 from backend.returning.service import Returning
-from backend.staff import account_pages, calendar, day, duty, feed, notices, phone_report, promise, texts
+from backend.staff import account_pages, calendar, case_map, day, duty, feed, notices, phone_report, promise, texts
 from backend.staff import cases as staff_cases
 from backend.staff import log as staff_log
 from backend.staff import views as staff_views
@@ -170,11 +171,13 @@ def _register_features(app: Sanic, house: House) -> None:
     stories = StoryDesk(house, concerns)
     visits = Visits(house.clock)
     story_views.setup(app, house, stories, watch, visits)
-    mypage.setup(app, house, stories, watch, visits)
-    returning = Returning(house, booking, concerns, stories)
-    returning_views.setup(app, house, booking, returning, watch)
+    mypage.setup(app, house, stories, watch, visits, journey)
+    maps = MapDesk(house)
+    returning = Returning(house, booking, concerns, stories, maps)
+    here = here_views.HerePages(house, journey)
+    returning_views.setup(app, house, booking, returning, here, watch)
     journey_views.setup(app, journey)
-    here_views.setup(app, house, returning, journey, watch)
+    here_views.setup(app, house, returning, here, watch)
     learning = Learning(house)
     talks = TalkDesk(house)
     answers = Answers.load(ROOT / "rasa" / "domain", house.wording)
@@ -194,6 +197,7 @@ def _register_features(app: Sanic, house: House) -> None:
     team = TeamDesk(house)
     cases, chain = CaseDesk(house), AuditChain(house.db, house.clock, chain_key(house.settings.code_pepper))
     staff_cases.setup(shell, cases, team, PersonDesk(house))
+    case_map.setup(shell, cases, maps, journey)
     duty.setup(shell, team)
     staff_log.setup(shell, LogDesk(house, cases, chain))
     account_pages.setup(shell, AccountDesk(house))

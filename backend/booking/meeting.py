@@ -1,14 +1,15 @@
-"""What the live conversation needs to know of bookings and working hours. Everything here runs in the caller's session."""
+"""What talks and cases need to know of bookings and working hours. Everything here runs in the caller's session."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from backend.booking import rules
+from backend.booking import repository, rules
 from backend.booking.lifecycle import BOOKED, STANDS
 from backend.booking.offering import Offering
 from backend.booking.tables import Booking
@@ -98,3 +99,8 @@ class Meetings:
         return Appointment(
             booking.id, booking.therapist_id, name, unit, booking.start_at, booking.end_at, reader, booking.interpreter
         )
+
+
+def readable(session: Session, staff: StaffMember, booking_ids: Collection[str]) -> set[str]:
+    """Those of the bookings that ``staff`` may read, within the caller's transaction."""
+    return repository.readable_of(session, staff, booking_ids)

@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 from backend.cases import repository, rules
 from backend.cases.rules import Private, Shared, Who
 from backend.cases.sealing import Sealer
-from backend.cases.tables import Case, CaseState, Person, SeatState
-from backend.core import audit
+from backend.cases.tables import Case, CaseSource, CaseState, Person, SeatState
+from backend.core import access, audit
+from backend.core.access import Kind
 from backend.core.audit import Reason, Tag
 from backend.core.clock import to_local
 from backend.core.errors import Conflict, EmptyText, InvalidField, NotFound, TextTooLong
@@ -82,6 +83,17 @@ class Desk:
         session.flush()
         audit.record(session, self._now(), Tag.PERSON_ADDED, person_id, actor=staff.id, detail=person.who)
         return row
+
+    def add_source(self, session: Session, staff: StaffMember, case: Case, kind: str, source_id: str) -> None:
+        """Put a concern, story or booking, which the caller has checked, into a case. Raises `Conflict` if it is in one."""
+        try:
+            with session.begin_nested():
+                session.add(CaseSource(kind=kind, source_id=source_id, case_id=case.id, at=self._now(), by=staff.id))
+        except IntegrityError:
+            raise Conflict from None
+        # What is withheld of the person is withheld of what they told, in whatever feature it lies.
+        access.concerns_person(session, Kind(kind), source_id, case.person_id)
+        self._did(session, staff, Tag.CASE_SOURCE_ADDED, case, kind)
 
     def _checked(self, person: NewPerson, language: str = "") -> Shared:
         if person.who not in set(Who):

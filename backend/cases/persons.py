@@ -279,12 +279,7 @@ class PersonDesk(Desk):
 
     def _join(self, session: Session, staff: StaffMember, person: Person, other: Person) -> None:
         now = self._now()
-        family_id = session.scalar(
-            sa.select(FamilyMember.family_id)
-            .where(FamilyMember.person_id == person.id)
-            .order_by(FamilyMember.added_at)
-            .limit(1)
-        )
+        family_id = repository.family_id_of(session, person.id)
         if family_id is None:
             family_id = new_id()
             session.add(Family(id=family_id, created_at=now, created_by=staff.id))

@@ -229,6 +229,16 @@ def family_of(session: Session, person_id: str) -> list[tuple[FamilyMember, Pers
     return [(member, person) for member, person in rows]
 
 
+def family_id_of(session: Session, person_id: str) -> str | None:
+    """The family that the person was first put in. For the service, which decides what may be told of it."""
+    return session.scalar(
+        sa.select(FamilyMember.family_id)
+        .where(FamilyMember.person_id == person_id)
+        .order_by(FamilyMember.added_at, FamilyMember.family_id)
+        .limit(1)
+    )
+
+
 def visible_people(session: Session, staff: StaffMember, person_ids: Collection[str]) -> set[str]:
     """Those of the persons who are not withheld from ``staff``."""
     query = sa.select(Person.id).where(Person.id.in_(person_ids), visible(staff, (Kind.PERSON, Person.id)))

@@ -90,6 +90,15 @@ def age(born: int | None, today: date) -> int | None:
     return None if born is None else today.year - born
 
 
+def reads_as(who: str, age: int | None) -> str | None:
+    """Whose words somebody is given, as `Reader.of` takes it; for a child of unknown age the words for any child."""
+    if who == Who.CHILD:
+        if age is None:
+            return "child"
+        return "child_6_9" if age < 10 else "child_10_12" if age < 13 else "child_13_17" if age < 18 else "adult"
+    return {Who.PARENT: "parent", Who.PARTNER: "partner"}.get(Who(who), "adult")
+
+
 def is_year_of_birth(year: int, today: date) -> bool:
     """Whether somebody who is alive, or about to be born, can be of that year."""
     return today.year - OLDEST <= year <= today.year + 1

@@ -315,7 +315,7 @@ class CaseDesk(Desk):
             if not reports.openable(session, staff, [concern_id]):
                 raise NotFound
             case = self._hold(session, staff, case_id)
-            self._add_source(session, staff, case, "concern", concern_id)
+            self.add_source(session, staff, case, "concern", concern_id)
 
         await self._house.db.write(add)
         self._house.live.publish(topic(case_id), CHANGED)
@@ -355,7 +355,7 @@ class CaseDesk(Desk):
         access.concerns_person(session, Kind.CASE, case.id, person_id)
         audit.record(session, now, Tag.CASE_OPENED, case.id, actor=staff.id, detail=source[0] if source else "")
         if source is not None:
-            self._add_source(session, staff, case, *source)
+            self.add_source(session, staff, case, *source)
         return case.id
 
     # --- For the log --------------------------------------------------------------------
@@ -894,16 +894,6 @@ class CaseDesk(Desk):
     def _task(self, case: Case, row: CaseTask, name: Callable[[str | None], str]) -> Task:
         title = self._sealer.open(case, "case_task.title", row.id, row.title)
         return Task(row.id, title, row.due, name(row.staff_id), row.done_at, name(row.done_by))
-
-    def _add_source(self, session: Session, staff: StaffMember, case: Case, kind: str, source_id: str) -> None:
-        try:
-            with session.begin_nested():
-                session.add(CaseSource(kind=kind, source_id=source_id, case_id=case.id, at=self._now(), by=staff.id))
-        except IntegrityError:
-            raise Conflict from None
-        # What is withheld of the person is withheld of what they told, in whatever feature it lies.
-        access.concerns_person(session, Kind(kind), source_id, case.person_id)
-        self._did(session, staff, Tag.CASE_SOURCE_ADDED, case, kind)
 
 
 def of_unit(unit: str, column: Any) -> sa.ColumnElement[bool]:

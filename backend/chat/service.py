@@ -45,7 +45,8 @@ from backend.core.vault import Vault
 from backend.danger.rules import key_of
 from backend.danger.service import Card, DangerWatch
 from backend.improving.service import Learning, Missed
-from backend.returning.service import BookingSeen, Returning
+from backend.returning.here import PATH as HERE
+from backend.returning.service import BookingSeen, MapSeen, Returning
 from backend.talks import told as talk_told
 from backend.talks.service import Glance, TalkDesk
 from language import tongue
@@ -525,6 +526,8 @@ class ChatDesk:
         card: dict[str, Any] = {"rows": [], "words": []}
         if isinstance(found, BookingSeen) and found.room:
             card["links"] = [{"title": phrases.say("book_page.room", chat.reader), "url": found.room}]
+        if isinstance(found, MapSeen):
+            card["links"] = [{"title": phrases.say("way.here", chat.reader), "url": HERE}]
         if isinstance(found, BookingSeen):
             chat = await self._note(chat, met=found.booking_id)
         return [Say("summary", "booking_manage", text, card, choices), *answers], chat

@@ -50,3 +50,9 @@ def happened(session: Session, concern_ids: Collection[str]) -> dict[str, list[H
 def openable(session: Session, staff: StaffMember, concern_ids: Collection[str]) -> set[str]:
     """Those of the concerns whose words ``staff`` may read, within the caller's transaction."""
     return repository.openable_of(session, staff, concern_ids) if concern_ids else set()
+
+
+def stories(session: Session, concern_ids: Collection[str]) -> dict[str, str]:
+    """The story behind each of the concerns that was told as one, by concern. The caller has checked who reads them."""
+    query = sa.select(Concern.id, Concern.story_id).where(Concern.id.in_(concern_ids), Concern.story_id.is_not(None))
+    return {concern_id: story_id for concern_id, story_id in session.execute(query) if story_id is not None}

@@ -187,12 +187,13 @@ class Moved:
 @dataclass(frozen=True, slots=True)
 class Status:
     """All that the holder of the code learns of a concern: when it arrived, its state, the unit's name, the answers,
-    and to which units it has been moved: never silently."""
+    and to which units it has been moved: never silently. ``reader``: whose words to tell it in."""
 
     received_at: datetime
     state: str
     unit: str
     answers: list[Answer]
+    reader: Reader
     moves: Sequence[Moved] = ()
 
 
@@ -319,7 +320,12 @@ class ConcernDesk:
                 raise NotFound
             unit = self._unit_name(concern.unit)
             return Status(
-                concern.received_at, concern.state, unit, self._answers(session, concern), self._moves(session, concern)
+                concern.received_at,
+                concern.state,
+                unit,
+                self._answers(session, concern),
+                Reader(concern.who, concern.band, concern.lang),  # type: ignore[arg-type]  # as they were stored
+                self._moves(session, concern),
             )
 
         return await self._house.db.read(look)

@@ -38,7 +38,8 @@ CLOSED = "closed"
 
 
 class ReturnCode(Base):
-    """A code's slow hash and what it opens: ``kind`` is ``booking``, ``concern`` or ``story``, ``subject`` that row's id.
+    """A code's slow hash and what it opens: ``kind`` is ``booking``, ``callback``, ``concern``, ``story`` or ``case``,
+    ``subject`` that row's id.
 
     ``read_aloud``: staff have seen the words, when they gave it by telephone. Such a code opens nothing
     but the way to one that only the person knows, and is gone when that one is saved.
@@ -163,7 +164,7 @@ def issue(
     *,
     read_aloud: bool = False,
 ) -> None:
-    """Store ``code`` under ``receipt`` for a booking or concern, in the caller's transaction."""
+    """Store ``code`` under ``receipt`` for what ``kind`` and ``subject`` say, in the caller's transaction."""
     data_key = vault.new_key()
     row = {
         "id": receipt,

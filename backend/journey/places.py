@@ -6,7 +6,7 @@ may do this for this person. Each deed is in the audit log; nothing here knows a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
@@ -23,7 +23,7 @@ from backend.core.vault import Vault, new_id
 from backend.journey.rules import PARTS
 from backend.journey.tables import MapPlace, MapShowing
 
-AsWhom = Literal["self", "parent", "family", "other"]
+AsWhom = Literal["self", "parent", "child", "family", "other"]
 """As what somebody is shown: never by name."""
 Ground = Literal["self", "agreed", "decided"]
 """Why: it is the reader's own place; the person has agreed; staff have decided to inform."""
@@ -33,12 +33,13 @@ _STATIONS = frozenset(station for _, part in PARTS for station in part)
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """A station and from when to when somebody was there; ``until`` is None for now."""
+    """A station and from when to when somebody was there; ``until`` is None for now. ``by``: the id of who placed them."""
 
     station: str
     since: datetime
     until: datetime | None
     meets_at: datetime | None
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,29 @@ class Here:
     as_whom: AsWhom
     now: Stay
     way: Sequence[Stay]
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """A decision that stands, as staff see it: whose place, to which code, why, since when and by whom."""
+
+    viewer: str
+    subject: str
+    as_whom: str
+    ground: str
+    reason: str
+    since: datetime
+    by: str
+
+
+def of_person(person_id: str) -> str:
+    """The subject that a person's place is kept under."""
+    return f"person:{person_id}"
+
+
+def of_family(family_id: str) -> str:
+    """The subject that the place of a family together is kept under."""
+    return f"family:{family_id}"
 
 
 def place(
@@ -64,7 +88,9 @@ def place(
         raise InvalidField("not_ahead", "meets_at")
     current = _current(session, subject)
     if current is not None and current.station == station:
-        current.meets_at = meets_at
+        if current.meets_at != meets_at:
+            current.meets_at = meets_at
+            audit.record(session, now, Tag.MAP_PLACED, current.id, actor=staff_id, detail=station)
         return
     if current is not None:
         current.until = now
@@ -144,7 +170,30 @@ def history(session: Session, subject: str) -> list[Stay]:
     # Two of the same moment: the one that has ended was before.
     order = (MapPlace.since, MapPlace.until.is_(None), MapPlace.id)
     rows = session.scalars(sa.select(MapPlace).where(MapPlace.subject == subject).order_by(*order))
-    return [Stay(row.station, row.since, row.until, row.meets_at) for row in rows]
+    return [Stay(row.station, row.since, row.until, row.meets_at, row.placed_by) for row in rows]
+
+
+def showings(
+    session: Session, vault: Vault, *, viewers: Collection[str] = (), subjects: Collection[str] = ()
+) -> list[Showing]:
+    """The decisions that stand about these codes or these subjects, the oldest first. The caller has checked both."""
+    found = session.scalars(
+        sa.select(MapShowing)
+        .where(MapShowing.until.is_(None), sa.or_(MapShowing.viewer.in_(viewers), MapShowing.subject.in_(subjects)))
+        .order_by(MapShowing.since, MapShowing.id)
+    )
+    return [
+        Showing(
+            row.viewer,
+            row.subject,
+            row.as_whom,
+            row.ground,
+            vault.open(row.data_key, f"map_showing.reason:{row.id}", row.reason),
+            row.since,
+            row.shown_by,
+        )
+        for row in found
+    ]
 
 
 def _current(session: Session, subject: str) -> MapPlace | None:

@@ -6,7 +6,7 @@ The words travel in the body of one POST; the page that answers is never cached 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -19,8 +19,9 @@ from backend.core.house import House
 from backend.core.reader import Reader
 from backend.danger.service import DangerWatch
 from backend.journey import places
-from backend.journey.service import Journey, Name
-from backend.returning.service import BookingSeen, Returning
+from backend.journey.service import Journey, kept
+from backend.journey.showing import HerePage, here_page
+from backend.returning.service import BookingSeen, Returning, Seen
 from backend.web.help import language
 from backend.web.render import page
 from backend.web.security import source_of
@@ -28,24 +29,43 @@ from backend.web.security import source_of
 PATH = "/karta/har"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A token as the page shows it: as whom, where, since when, what may come, and the next meeting if one is told."""
+class HerePages:
+    """What a code shows of the map, for every page that a code opens."""
 
-    token: str
-    station: Name
-    since: str
-    after: list[Name]
-    meeting: str
+    def __init__(self, house: House, journey: Journey) -> None:
+        self._house = house
+        self._journey = journey
+
+    async def find(self, found: Seen, reader: Reader | None = None) -> HerePage | None:
+        """What may be seen with the code that opened ``found``, or None; in the words of who wrote it, unless given."""
+        if not found.viewer:
+            return None
+        now, phrases = self._house.clock.now(), self._house.phrases
+        words = reader or found.reader
+        seen = await self._house.db.read(lambda session: places.seen_by(session, found.viewer))
+        upcoming = ""
+        if isinstance(found, BookingSeen) and found.active and found.booking.start > now:
+            upcoming = when(phrases, found.booking.start, now, words)
+
+        def day(instant: datetime) -> str:
+            return day_of(phrases, to_local(instant).date(), to_local(now).date(), words)
+
+        def moment(instant: datetime) -> str:
+            return when(phrases, instant, now, words)
+
+        return await asyncio.to_thread(here_page, self._journey, seen, words, day, moment, now, upcoming)
+
+    async def show(self, request: Request, found: Seen, lang: Reader) -> HTTPResponse:
+        """The page, in the words of who wrote or booked and in the language that was asked for."""
+        reader = found.reader if lang.lang == "sv" else replace(found.reader, lang=lang.lang)
+        here = await self.find(found, reader)
+        return await page(request, "journey/here.html", reader=reader, here=here, keep=kept(reader))
 
 
-def setup(app: Sanic, house: House, returning: Returning, journey: Journey, watch: DangerWatch) -> None:
+def setup(app: Sanic, house: House, returning: Returning, pages: HerePages, watch: DangerWatch) -> None:
     """Register the page."""
     bp = Blueprint("here")
     say = house.phrases.say
-
-    def day(instant: datetime, reader: Reader) -> str:
-        return day_of(house.phrases, to_local(instant).date(), to_local(house.clock.now()).date(), reader)
 
     async def ask(request: Request, reader: Reader, status: int = 200, **more: Any) -> HTTPResponse:
         return await page(request, "journey/here_ask.html", status=status, reader=reader, **more)
@@ -57,39 +77,17 @@ def setup(app: Sanic, house: House, returning: Returning, journey: Journey, watc
     @bp.post(PATH)
     async def show(request: Request) -> HTTPResponse:
         form: Any = request.form or {}
-        words, reader = form.get("words") or "", Reader(lang=language(request))
+        words, ticket, reader = form.get("words") or "", form.get("ticket") or "", Reader(lang=language(request))
+        source = source_of(request, house.settings.trusted_proxies)
         try:
-            found = await returning.open(words, source_of(request, house.settings.trusted_proxies))
+            found = await (returning.again(ticket) if ticket else returning.open(words, source))
         except CodeReadAloud:
-            return await ask(request, reader, 409, error=say("way.here_read_aloud", reader), words=words)
+            own = await returning.exchange(words, source)
+            return await page(request, "returning/own.html", words=own.words.split(), receipt=own.receipt)
         except DomainError as error:
             card = await asyncio.to_thread(watch.assess_fields, [words], reader)
-            message = say(f"error.{error.code}", reader)
+            message = say("my_time.ticket_old" if ticket else f"error.{error.code}", reader)
             return await ask(request, reader, error.status, error=message, words=words, card=card)
-        seen: list[places.Here] = []
-        upcoming = ""
-        if isinstance(found, BookingSeen):
-            viewer = f"booking:{found.booking_id}"
-            seen = await house.db.read(lambda session: places.seen_by(session, viewer))
-            if found.active and found.booking.start > house.clock.now():
-                upcoming = when(house.phrases, found.booking.start, house.clock.now(), reader)
-        tokens: list[Token] = []
-        way: list[tuple[Name, str]] = []
-        for here in seen:
-            own = here.as_whom == "self"
-            meets = here.now.meets_at
-            told = when(house.phrases, meets, house.clock.now(), reader) if meets and meets > house.clock.now() else ""
-            tokens.append(
-                Token(
-                    here.as_whom,
-                    journey.called(here.now.station, reader),
-                    day(here.now.since, reader),
-                    journey.onward(here.now.station, reader),
-                    (upcoming or told) if own else "",
-                )
-            )
-            for stay in here.way[:-1]:
-                way.append((journey.called(stay.station, reader), day(stay.since, reader)))
-        return await page(request, "journey/here.html", reader=reader, tokens=tokens, way=way)
+        return await pages.show(request, found, reader)
 
     app.blueprint(bp)

@@ -16,6 +16,8 @@ from backend.booking.labels import when
 from backend.booking.lifecycle import Deed, after
 from backend.booking.notices import Reminder
 from backend.booking.service import BookingDesk, BookingView, Changed
+from backend.cases.standing import CODE as CASE_CODE
+from backend.cases.standing import MapDesk
 from backend.concerns.service import Answer, ConcernDesk, Moved
 from backend.core import audit, codes
 from backend.core.codes import NewCode
@@ -47,6 +49,16 @@ class BookingSeen:
         return self.booking.booking_id
 
     @property
+    def viewer(self) -> str:
+        """What may be shown of the map is decided for this (`backend.journey.places`)."""
+        return f"booking:{self.booking_id}"
+
+    @property
+    def reader(self) -> Reader:
+        """Whose words to use."""
+        return self.booking.reader
+
+    @property
     def active(self) -> bool:
         """Whether the talk is on."""
         return self.booking.active
@@ -61,13 +73,15 @@ class BookingSeen:
 class ConcernSeen:
     """All that a code reveals of a concern: that it came, when, to whom, its state, and what has been answered.
 
-    ``story``: it was told as a story, and the code opens its page too.
+    ``story``: it was told as a story, and the code opens its page too. ``viewer`` and ``reader``: as for a booking.
     """
 
     received_at: datetime
     state: str
     unit: str
     answers: list[Answer]
+    viewer: str
+    reader: Reader
     story: bool = False
     moves: Sequence[Moved] = ()
 
@@ -78,6 +92,12 @@ class StorySeen:
 
     state: str
     story: bool = True
+    viewer: str = ""
+
+    @property
+    def reader(self) -> Reader:
+        """Nobody's in particular."""
+        return Reader()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +107,23 @@ class CallbackSeen:
     callback: CallbackView
     ticket: str
     late: bool
+    viewer: str = ""
+
+    @property
+    def reader(self) -> Reader:
+        """Whose words to use."""
+        return self.callback.reader
 
 
-Seen = BookingSeen | ConcernSeen | CallbackSeen | StorySeen
+@dataclass(frozen=True, slots=True)
+class MapSeen:
+    """What a code that staff have given to the person of a case opens: the map, and nothing else of the case."""
+
+    viewer: str
+    reader: Reader
+
+
+Seen = BookingSeen | ConcernSeen | CallbackSeen | StorySeen | MapSeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +140,11 @@ class Returning:
     ``once`` is a form's own key: what has been done with it is not done twice (`backend.core.idempotency`).
     """
 
-    def __init__(self, house: House, booking: BookingDesk, concerns: ConcernDesk, stories: StoryDesk) -> None:
+    def __init__(
+        self, house: House, booking: BookingDesk, concerns: ConcernDesk, stories: StoryDesk, maps: MapDesk
+    ) -> None:
         self._house = house
+        self._maps = maps
         self._booking = booking
         self._callbacks = CallbackDesk(house, booking)
         self._concerns = concerns
@@ -221,6 +258,8 @@ class Returning:
         if isinstance(found, CallbackSeen):
             deadline = when(phrases, found.callback.deadline, now, reader)
             return phrases.say(f"callback.found.{_told(found)}", reader, deadline=deadline)
+        if isinstance(found, MapSeen):
+            return phrases.say("code.map_found", reader)
         if isinstance(found, StorySeen):
             return phrases.say(f"code.story_kind.{found.state}", reader)
         state = "answered" if found.answers else found.state
@@ -309,8 +348,16 @@ class Returning:
                 return CallbackSeen(callback, ticket, callback.waiting and callback.deadline <= now)
             if row.kind in ("story", codes.CLOSED):
                 return await self._story(row.subject)
+            if row.kind == CASE_CODE:
+                reader = await self._maps.reader(row.subject)
+                if reader is None:
+                    raise NotFound
+                return MapSeen(f"{CASE_CODE}:{row.subject}", reader)
             concern = await self._concerns.status(row.subject)
-            return ConcernSeen(concern.received_at, concern.state, concern.unit, concern.answers, moves=concern.moves)
+            return ConcernSeen(
+                concern.received_at, concern.state, concern.unit, concern.answers, f"concern:{row.subject}",
+                concern.reader, moves=concern.moves,
+            )  # fmt: skip
         except NotFound:  # purged since; a code of something that is gone is a wrong code
             raise WrongCode from None
 
@@ -318,10 +365,13 @@ class Returning:
         state = await self._stories.state(story_id)
         if state != "sent":
             return StorySeen(state)
-        told = await self._stories.concerns(story_id)
-        newest = told[-1]
-        answers = sorted((answer for concern in told for answer in concern.answers), key=lambda answer: answer.at)
-        return ConcernSeen(newest.received_at, newest.state, newest.unit_name, answers, story=True, moves=newest.moves)
+        mine = await self._stories.mine(story_id)
+        newest = mine.concerns[-1]
+        answers = sorted((one for concern in mine.concerns for one in concern.answers), key=lambda answer: answer.at)
+        return ConcernSeen(
+            newest.received_at, newest.state, newest.unit_name, answers, f"story:{story_id}", mine.reader, story=True,
+            moves=newest.moves,
+        )  # fmt: skip
 
 
 def _told(seen: CallbackSeen) -> str:

@@ -35,7 +35,8 @@ from backend.core.errors import (
 from backend.core.house import House
 from backend.core.reader import Reader
 from backend.danger.service import DangerWatch
-from backend.returning.service import BookingSeen, CallbackSeen, Returning
+from backend.returning.here import HerePages
+from backend.returning.service import BookingSeen, CallbackSeen, MapSeen, Returning
 from backend.talks.rules import room_is_open
 from backend.web.help import language, local
 from backend.web.render import once, page
@@ -45,10 +46,12 @@ PATH = "/min-tid"
 _AT_ONCE = 8
 
 
-def setup(app: Sanic, house: House, booking: BookingDesk, returning: Returning, watch: DangerWatch) -> None:
+def setup(
+    app: Sanic, house: House, booking: BookingDesk, returning: Returning, here: HerePages, watch: DangerWatch
+) -> None:
     """Register the pages. Somebody who writes of danger where a code belongs is shown help, as everywhere."""
     bp = Blueprint("returning")
-    pages = _Pages(house, booking, returning, watch)
+    pages = _Pages(house, booking, returning, here, watch)
 
     @bp.get("/kod")
     async def elsewhere(_request: Request) -> HTTPResponse:
@@ -80,8 +83,11 @@ def setup(app: Sanic, house: House, booking: BookingDesk, returning: Returning, 
 
 
 class _Pages:
-    def __init__(self, house: House, booking: BookingDesk, returning: Returning, watch: DangerWatch) -> None:
+    def __init__(
+        self, house: House, booking: BookingDesk, returning: Returning, here: HerePages, watch: DangerWatch
+    ) -> None:
         self._house = house
+        self._here = here
         self._booking = booking
         self._returning = returning
         self._watch = watch
@@ -110,12 +116,15 @@ class _Pages:
             return await self._time(request, found)
         if isinstance(found, CallbackSeen):
             return await self._callback(request, found)
+        if isinstance(found, MapSeen):
+            return await self._here.show(request, found, Reader())
         return await page(
             request,
             "returning/concern.html",
             found=self._returning.describe(found, Reader()),
             answers=self._returning.answers(found, Reader()),
             words=words if found.story else "",
+            here=None if found.story else await self._here.find(found),
         )
 
     async def ask_again(self, request: Request, error: WrongCode) -> HTTPResponse:
@@ -265,6 +274,7 @@ class _Pages:
             label=self._label(booking.start, reader),
             done=done,
             wrong=wrong,
+            here=await self._here.find(seen),
             used=self._label(used, reader) if used is not None else "",
             interpreter=self._house.tongues.interpreter(booking.interpreter, reader) if booking.interpreter else "",
             may_be_reminded=bool(ways) and reader.band not in ("6-9", "10-12"),

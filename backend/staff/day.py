@@ -256,7 +256,7 @@ class _Pages:
             raise
         except DomainError as error:
             return await self._again(request, staff, booking_id, "staff.change.error", error, form)
-        return await self._shell.show(request, "new_code", staff, words=words.split(), booking_id=booking_id)
+        return await self._shell.show(request, "new_code", staff, words=words.split(), back=f"{HOME}/tid/{booking_id}")
 
     async def _deed(self, request: Request, staff: StaffMember, booking_id: str, name: str, do: Any) -> HTTPResponse:
         try:

@@ -16,11 +16,15 @@ from typing import Any
 
 from sanic import Blueprint, HTTPResponse, Request, Sanic
 
-from backend.booking.labels import when
+from backend.booking.labels import day_of, when
+from backend.core.clock import to_local
 from backend.core.errors import Conflict, DomainError, InvalidField, NotFound
 from backend.core.house import House
 from backend.core.reader import Reader
 from backend.danger.service import DangerWatch
+from backend.journey import places
+from backend.journey.service import Journey, kept
+from backend.journey.showing import HerePage, here_page
 from backend.stories.rules import beginning
 from backend.stories.service import Circle, Mine, StoryDesk, picture_version
 from backend.stories.tables import State
@@ -36,10 +40,10 @@ _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _MOST_PAIRS = 4_000
 
 
-def setup(app: Sanic, house: House, desk: StoryDesk, watch: DangerWatch, visits: Visits) -> None:
+def setup(app: Sanic, house: House, desk: StoryDesk, watch: DangerWatch, visits: Visits, journey: Journey) -> None:
     """Register the page on ``app``."""
     bp = Blueprint("my-page")
-    pages = _Pages(house, desk, watch, visits)
+    pages = _Pages(house, desk, watch, visits, journey)
 
     @bp.get(PATH)
     async def ask(request: Request) -> HTTPResponse:
@@ -59,7 +63,8 @@ def setup(app: Sanic, house: House, desk: StoryDesk, watch: DangerWatch, visits:
 class _Pages:
     """The page by its steps."""
 
-    def __init__(self, house: House, desk: StoryDesk, watch: DangerWatch, visits: Visits) -> None:
+    def __init__(self, house: House, desk: StoryDesk, watch: DangerWatch, visits: Visits, journey: Journey) -> None:
+        self._journey = journey
         self._house = house
         self._desk = desk
         self._watch = watch
@@ -158,6 +163,8 @@ class _Pages:
             "stories/mine.html",
             visit,
             mine,
+            here=await self._here(story_id, reader),
+            keep=kept(reader),
             opened=opened,
             last_opened=self._when(last_opened, reader) if last_opened else "",
             done=self._say(done, reader) if done else "",
@@ -176,6 +183,19 @@ class _Pages:
                 for one in mine.concerns
             ],
         )
+
+    async def _here(self, story_id: str, reader: Reader) -> HerePage | None:
+        """Where on the map the person is, as far as staff have decided that this code may show it."""
+        now = self._house.clock.now()
+        seen = await self._house.db.read(lambda session: places.seen_by(session, f"story:{story_id}"))
+
+        def day(instant: datetime) -> str:
+            return day_of(self._house.phrases, to_local(instant).date(), to_local(now).date(), reader)
+
+        def moment(instant: datetime) -> str:
+            return self._when(instant, reader)
+
+        return await asyncio.to_thread(here_page, self._journey, seen, reader, day, moment, now)
 
     async def picture(
         self, request: Request, visit: str, story_id: str, status: int = 200, done: str = "", error: str = ""

@@ -16,6 +16,7 @@ from backend.booking.promise_tables import Callback, CapacityAlarm, TimeRequest
 from backend.booking.safe import Safe
 from backend.booking.service import BookingDesk
 from backend.booking.tables import Booking, WorkingHours
+from backend.cases.standing import MapDesk
 from backend.concerns.service import ConcernDesk
 from backend.core.audit import AuditEvent, Tag
 from backend.core.clock import to_local
@@ -222,7 +223,7 @@ def test_who_left_no_number_is_given_a_time_and_finds_it_with_the_code(
         run(desk.give(anna(house), asked.callback_id, slot, "phone"))
     run(desk.give(anna(house), asked.callback_id, slot, "chat"))
     concerns = ConcernDesk(house)
-    returning = Returning(house, booking, concerns, StoryDesk(house, concerns))
+    returning = Returning(house, booking, concerns, StoryDesk(house, concerns), MapDesk(house))
     found = run(returning.open(asked.words, "test"))
     assert isinstance(found, BookingSeen) and found.active and "Anna" == found.booking.therapist
     opened = run(booking.open_for(anna(house), found.booking_id))

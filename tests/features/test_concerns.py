@@ -86,7 +86,8 @@ def count(house: House, table: type[Base]) -> int:
 def test_an_anonymous_reader_gets_nothing_but_arrival_and_state(desk: ConcernDesk, house: House) -> None:
     """With the code's row one learns when, how far and who reads; not a word of what was said."""
     received = run(desk.receive(STORY))
-    assert Status(house.clock.now(), "new", "Mottagning barn och unga", []) == run(desk.status(received.concern_id))
+    told = Status(house.clock.now(), "new", "Mottagning barn och unga", [], STORY.reader)
+    assert told == run(desk.status(received.concern_id))
     with pytest.raises(NotFound):
         run(desk.status("0" * 24))
 

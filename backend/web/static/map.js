@@ -26,6 +26,8 @@ const stopIn = (where, slug) => where.querySelector(`[data-stop="${CSS.escape(sl
 /** An SVG's link has an address that is no string. */
 const address = (link) => link.getAttribute("href");
 const full = () => map.classList.contains("way-full");
+/** Whether the list is what is seen: on a phone, and where the picture opens from a button. */
+const asList = () => !full() && (narrow.matches || "folded" in root.dataset);
 
 // --- Stations -----------------------------------------------------------------------------
 
@@ -80,8 +82,8 @@ function mark(before, slug) {
   const middle = svg.getBoundingClientRect();
   const box = station.getBoundingClientRect();
   panel.classList.toggle("way-panel-left", box.left + box.width / 2 > middle.left + middle.width / 2);
-  const visible = narrow.matches && !full() ? stopIn(root.querySelector("#list"), slug) : station;
-  visible.scrollIntoView({ block: narrow.matches ? "start" : "nearest", inline: "center", behavior: still.matches ? "auto" : "smooth" });
+  const visible = asList() ? stopIn(root.querySelector("#list"), slug) : station;
+  visible?.scrollIntoView({ block: narrow.matches ? "start" : "nearest", inline: "center", behavior: still.matches ? "auto" : "smooth" });
   if (before) walk(before, slug);
 }
 
@@ -119,8 +121,9 @@ function close() {
   open = null;
   for (const lit of root.querySelectorAll(".lit")) lit.classList.remove("lit");
   for (const current of root.querySelectorAll("[data-stop][aria-current]")) current.removeAttribute("aria-current");
-  const back = from?.isConnected && from.dataset.stop === slug ? from : stopIn(narrow.matches && !full() ? root.querySelector("#list") : svg, slug);
-  back.focus({ preventScroll: true });
+  const back = from?.isConnected && from.dataset.stop === slug ? from : stopIn(asList() ? root.querySelector("#list") : svg, slug);
+  // The list of one's own way has not every station.
+  (back ?? from ?? opener).focus({ preventScroll: true });
 }
 
 root.addEventListener("click", (event) => {
@@ -283,21 +286,30 @@ frame.addEventListener(
 const opener = root.querySelector("[data-open-picture]");
 const closer = map.querySelector("[data-close-picture]");
 
+/** What lies beside the picture in the page's main part; the way out of the page stays open. */
+function* beside() {
+  for (let inner = map; inner.localName !== "main"; inner = inner.parentElement) {
+    for (const other of inner.parentElement.children) if (other !== inner && other !== panel) yield other;
+  }
+}
+
 function goFull() {
   map.classList.add("way-full");
   document.documentElement.classList.add("way-locked");
-  for (const other of root.children) if (other !== map && other !== panel) other.inert = true;
-  // Wide enough to be read, from the beginning of the way.
+  for (const other of beside()) other.inert = true;
+  // Wide enough to be read: from where one is, else from the beginning of the way.
   zoom(Math.max(1, 900 / frame.clientWidth), 0, 0);
-  const first = svg.querySelector("[data-stop]").getBoundingClientRect();
-  frame.scrollTop += first.top - frame.getBoundingClientRect().top - frame.clientHeight / 3;
+  const here = svg.querySelector(".stop-here");
+  const [box, around] = [(here ?? svg.querySelector("[data-stop]")).getBoundingClientRect(), frame.getBoundingClientRect()];
+  if (here) frame.scrollLeft += box.left + box.width / 2 - around.left - frame.clientWidth / 2;
+  frame.scrollTop += box.top - around.top - frame.clientHeight / 3;
   closer.focus();
 }
 
 function leaveFull() {
   map.classList.remove("way-full");
   document.documentElement.classList.remove("way-locked");
-  for (const other of root.children) other.inert = false;
+  for (const other of beside()) other.inert = false;
   zoom(1);
   opener.focus();
 }
