@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import Literal
 
 from backend.journey.footpaths import Cell, Edge, Footpaths
-from backend.journey.rules import LINES, PARTS, TURN, Line, lines_at
+from backend.journey.rules import BACK, LINES, PARTS, RELAPSE, TURN, Line, lines_at
 
 UNIT = 28
 """The grid that footpaths walk on, in units of the picture."""
@@ -134,7 +134,10 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The whole drawing. ``trees`` are spots where nothing else is: x, y and which kind."""
+    """The whole drawing. ``trees`` are spots where nothing else is: x, y and which kind.
+
+    ``relapse`` is the loop of `rules.RELAPSE`; ``back`` the strokes of `rules.BACK` that there are.
+    """
 
     width: int
     height: int
@@ -143,6 +146,8 @@ class Picture:
     glades: tuple[Glade, ...]
     signs: tuple[Sign, ...]
     trees: tuple[tuple[int, int, int], ...]
+    relapse: Stroke
+    back: tuple[Stroke, ...]
 
 
 @lru_cache(maxsize=4)
@@ -159,11 +164,13 @@ def draw(edges: tuple[Edge, ...]) -> Picture:
     spots = _spots(cells, lines)
     rest = [edge for edge in edges if edge not in drawn]
     paths = list(_footpaths((width, height), cells, spots, lines, rest))
-    ground = _Ground(spots, lines, paths)
+    relapse = Stroke((RELAPSE, RELAPSE), lines_at(RELAPSE)[0], _loop(cells[RELAPSE], -1))
+    ground = _Ground(spots, [*lines, relapse], paths)
     signs = tuple(_signs(lines, ground))
     glades = tuple(_glades(cells, ground))
     trees = tuple(_trees(width * UNIT, height * UNIT, ground))
-    return Picture(width * UNIT, height * UNIT, spots, (*paths, *lines), glades, signs, trees)
+    back = tuple(stroke for stroke in (*paths, *lines) if stroke.edge in BACK)
+    return Picture(width * UNIT, height * UNIT, spots, (*paths, *lines), glades, signs, trees, relapse, back)
 
 
 def _shared(station: str) -> bool:
@@ -345,10 +352,10 @@ def _points(cells: Iterable[Cell]) -> tuple[Point, ...]:
     return tuple((x * UNIT, y * UNIT) for x, y in cells)
 
 
-def _loop(cell: Cell) -> tuple[Point, ...]:
-    """From a station round to itself."""
+def _loop(cell: Cell, side: Literal[1, -1] = 1) -> tuple[Point, ...]:
+    """From a station round to itself, above it to the right, or to the left."""
     x, y = cell[0] * UNIT, cell[1] * UNIT
-    return ((x + 8, y), (x + 8, y - 44), (x + 46, y - 44), (x + 46, y - 8), (x, y))
+    return tuple((x + side * across, y - up) for across, up in ((8, 0), (8, 44), (46, 44), (46, 8), (0, 0)))
 
 
 # --- Ground -------------------------------------------------------------------------------

@@ -40,6 +40,11 @@ LINES: tuple[tuple[Line, tuple[str, ...]], ...] = (
 TURN = "S11"
 """The plan: help begins after it, and the drawn way turns there."""
 
+RELAPSE = "S17"
+"""Where it can get worse again and help begins again: a loop in the picture, and no step of the way."""
+BACK = (("S16", "S15"), ("S24", "S08"), ("S26", "S01"), ("S26", "S02"))
+"""The edges by which one comes back: drawn so that they are seen, since nobody gets only one try."""
+
 ENTRANCES = ("S01", "S03", "S08", "S12")
 """What somebody who asks how it all works is offered first: talk, a worry, the investigation, help."""
 _ENTRANCES_OF: Mapping[Band | None, tuple[str, ...]] = {

@@ -31,13 +31,17 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A station on the map: in the picture, in the list, and every way on, not only the few that a chat offers."""
+    """A station on the map: in the picture, in the list, and every way on, not only the few that a chat offers.
+
+    ``relapse``: it can get worse again there.
+    """
 
     name: Name
     lines: list[str]
     spot: Spot
     row: Row
     after: list[Name]
+    relapse: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +208,7 @@ class Journey:
     def _stop(self, spot: Spot, row: Row, reader: Reader) -> Stop:
         name = self._name(spot.id, reader)
         after = [self._name(one, reader) for one in dict.fromkeys(self._stations[spot.id].next) if one != spot.id]
-        return Stop(name, broken(name.title, spot.width), spot, row, after)
+        return Stop(name, broken(name.title, spot.width), spot, row, after, spot.id == rules.RELAPSE)
 
     def _before(self, station_id: str) -> list[str]:
         return [one for one, other in self._edges if other == station_id and one != station_id]

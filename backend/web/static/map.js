@@ -139,6 +139,21 @@ root.querySelector("[data-panel-close]").addEventListener("click", close);
 
 const WAYS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
 
+/**
+ * Tab stops once at the picture, and the arrows go on from there: whoever has no mouse need not pass every station
+ * to reach the list, which has the same ones. They stay links with names, and not one image with a description,
+ * since somebody may see the picture and hear it too; an image may hold nothing that can have the focus.
+ */
+function rove(link) {
+  for (const other of svg.querySelectorAll("[data-stop]")) other.setAttribute("tabindex", other === link ? "0" : "-1");
+}
+// Not on the drawing: an SVG that listens to focus is given the focus itself.
+frame.addEventListener("focusin", (event) => {
+  const link = event.target.closest("[data-stop]");
+  if (link) rove(link);
+});
+rove(svg.querySelector(".stop-here") ?? svg.querySelector("[data-stop]"));
+
 function place(link) {
   const ring = link.querySelector(".stop-ring");
   return [ring.cx.baseVal.value, ring.cy.baseVal.value];
