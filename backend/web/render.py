@@ -105,6 +105,8 @@ def setup(app: Sanic, house: House) -> None:
     environment.autoescape = True
     environment.trim_blocks = environment.lstrip_blocks = True
     environment.add_extension(PlainInTags)
+    # Templates do not change under a running server, and looking whether each part of a page has, was a third of its time.
+    environment.auto_reload = False
     environment.globals.update(
         t=Words(house.phrases, house.translations.direction),
         translations=house.translations,
