@@ -85,15 +85,17 @@ class Expander:
     def tongue(self, code: str, reader: Reader) -> Say:
         """The greeting in a language that the assistant does not speak, with numbers and the ways on."""
         card = self._house.tongues.card(code)
-        numbers = self.contacts("adult" if reader.grown_up else "child", reader, "language", card.greeting)
+        own = replace(reader, lang=code)
+        numbers = self.contacts("adult" if reader.grown_up else "child", own, "language", card.greeting)
         choices = (
             (card.buttons.book, "/booking"),
             (card.buttons.numbers, "/support__numbers"),
             (card.buttons.sv, '/language{"lang":"sv"}'),
             (card.buttons.en, '/language{"lang":"en"}'),
         )
-        # What the lines say of themselves is in Swedish or English: name and number are enough here.
-        lines = [{**line, "note": "", "url": None} for line in (numbers.card or {})["lines"]]
+        # Where the lines say of themselves only in Swedish what they are for, name and number are enough.
+        known = (numbers.card or {})["lines"]
+        lines = [{**line, "note": line["note"] if line["lang"] == code else "", "url": None} for line in known]
         written = {"lines": lines, "lang": code, "dir": card.direction}
         return Say("contacts", "language", card.greeting, written, choices)
 

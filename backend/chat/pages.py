@@ -231,13 +231,13 @@ class _Pages:
         words they read it in: the chat goes on in the same words, and says of whom it takes them to be.
         """
         who = _WHO_READS.get(request.args.get("ord") or "", "")
-        reader = Reader(lang=language(request))
+        reader = Reader(lang=language(request, translated=True))
         return await self._page(request, framed, reader, station=request.args.get("fran") or "", begins_as=who)
 
     async def talk(self, request: Request, *, framed: bool) -> HTTPResponse:
         """Take a form and show the whole conversation; whatever goes wrong, what was written stays in the field."""
         form = Form.of(request)
-        reader = Reader.of(form.who or None, language(request))
+        reader = Reader.of(form.who or None, language(request, translated=True))
         chat = form.chat
         try:
             if not chat and form.text.strip() == "" and not form.begins:
@@ -398,7 +398,15 @@ class _Pages:
             form_key=secrets.token_urlsafe(18),
             problem=sentence,
             lines=[asdict(line) for line in lines],
-            words=_for_script({"words": say, "lang": reader.lang, "framed": framed}),
+            words=_for_script(
+                {
+                    "words": say,
+                    "lang": reader.lang,
+                    # What the assistant says beside its first answer is not in a language that only the page speaks.
+                    "said": reader.spoken if self._house.translations.translated(reader.lang) else None,
+                    "framed": framed,
+                }
+            ),
         )
 
 

@@ -142,11 +142,19 @@ class ChatDesk:
         self._tries: dict[str, tuple[int, float]] = {}
 
     async def start(self, reader: Reader, source: str = "") -> Conversation:
-        """Begin a chat and greet. Raises `TooMany` when one address starts hundreds a minute."""
+        """Begin a chat and greet. Raises `TooMany` when one address starts hundreds a minute.
+
+        In a language that the assistant does not speak, the greeting is that language's own, an interpreter is
+        taken as wished for, and the conversation goes on in Swedish.
+        """
         if not self._limiter.hit(RateLimitItemPerMinute(STARTS_A_MINUTE), "start", source):
             raise TooMany
         token = secrets.token_urlsafe(32)
-        slots = {"who": reader.who, "band": reader.band, "lang": reader.spoken}
+        slots: dict[str, Any] = {"who": reader.who, "band": reader.band, "lang": reader.spoken}
+        tongue_of_page = reader.lang if self._house.translations.translated(reader.lang) else None
+        if tongue_of_page is not None:
+            slots |= {"interpreter": tongue_of_page, "greeted": [tongue_of_page]}
+            reader = replace(reader, lang=reader.spoken)
         state = _in_easy_words(State({key: value for key, value in slots.items() if value is not None}), reader)
         now = self._house.clock.now()
 
@@ -156,7 +164,7 @@ class ChatDesk:
             return chat
 
         chat = await self._house.db.write(add)
-        await self._to_the_end(self._greet(chat))
+        await self._to_the_end(self._greet(chat, tongue_of_page))
         answer = await self.history(token)
         return Conversation(token, answer.messages, answer.mode, answer.who, answer.talk)
 
@@ -312,12 +320,13 @@ class ChatDesk:
                 if time.monotonic() >= not_before:
                     await self._answer_waiting(chat)
 
-    async def _greet(self, chat: OpenChat) -> None:
+    async def _greet(self, chat: OpenChat, lang: str | None) -> None:
+        own = self._expander.tongue(lang, chat.reader) if lang is not None else None
         try:
             says, reply = await self._ask(chat, None, command={"intent": "start", "entities": {}})
-            await self._keep(chat, None, says, reply)
+            await self._keep(chat, None, says if own is None else [own], reply)
         except _Unanswered:
-            greeting = self._limited("limited.greeting", chat.reader)
+            greeting = own or self._limited("limited.greeting", chat.reader)
             await self._put_off(chat, "start", [greeting], None)
 
     async def _take_turn(

@@ -118,7 +118,11 @@ _STARTED = {"type": "object", "properties": {"chat": {"type": "string"}, **_MESS
 _START = {
     "type": "object",
     "properties": {
-        "lang": {"type": "string", "enum": list(LANGUAGES)},
+        "lang": {
+            "type": "string",
+            "description": f"{', '.join(LANGUAGES)}, or a translation that the municipality has turned on: "
+            "then the first answer is in it, and the rest in Swedish",
+        },
         "who": {"type": "string", "enum": list(KNOWN_READERS), "nullable": True},
     },
 }
@@ -168,7 +172,7 @@ def setup(app: Sanic, house: House, desk: ChatDesk, talks: TalkDesk) -> None:
     )
     async def start(request: Request) -> HTTPResponse:
         body = _decode(request, StartRequest) if request.body else StartRequest()
-        if body.lang not in LANGUAGES:
+        if house.translations.choosable(body.lang) is None:
             raise InvalidField("invalid", "lang")
         if body.who is not None and body.who not in KNOWN_READERS:
             raise InvalidField("invalid", "who")

@@ -15,7 +15,7 @@ const POLL_MS = 3000;
 const POLL_AT_MOST_MS = 12000;
 const TYPING_AFTER_MS = 250;
 
-const { words, lang, framed } = JSON.parse(document.getElementById("chat-words").textContent);
+const { words, lang, said, framed } = JSON.parse(document.getElementById("chat-words").textContent);
 const root = document.querySelector("[data-chat]");
 const part = (name) => root.querySelector(`[data-${name}]`);
 const log = part("log");
@@ -73,8 +73,8 @@ function contact(line, urgent) {
   if (line.hidden_on_bill) marks.append(badge(words.hidden));
   const label = line.spoken ? fill(words.call, { name: line.name, spoken: line.spoken, number: line.number }) : null;
   let number = null;
-  if (line.tel) number = element("a", { class: "contact-number", href: `tel:${line.tel}`, "aria-label": label }, phoneIcon(), line.number);
-  else if (line.number) number = element("strong", {}, line.number);
+  if (line.tel) number = element("a", { class: "contact-number", href: `tel:${line.tel}`, "aria-label": label }, phoneIcon(), element("span", { dir: "ltr" }, line.number));
+  else if (line.number) number = element("strong", { dir: "ltr" }, line.number);
   return element(
     "li",
     { class: "contact" },
@@ -127,15 +127,16 @@ function cardOf({ kind, card = {} }) {
 
 function messageElement(message) {
   const { kind, author, id, choices = [] } = message;
+  const spoken = message.card?.lang ?? (author === "visitor" ? undefined : (said ?? undefined));
   const urgent = kind === "emergency";
   const bubble = element("div", { class: `bubble stack-small${urgent ? " emergency" : ""}` });
   if (kind === "map" && message.card?.title) {
     bubble.append(
-      element("h2", { class: "bubble-title", dir: "auto" }, message.card.title),
-      element("p", { class: "said", dir: "auto" }, message.card.text),
+      element("h2", { class: "bubble-title", lang: spoken, dir: "auto" }, message.card.title),
+      element("p", { class: "said", lang: spoken, dir: "auto" }, message.card.text),
     );
   } else if (message.text) {
-    bubble.append(element("p", { class: "said", lang: message.card?.lang, dir: message.card?.dir ?? "auto" }, message.text));
+    bubble.append(element("p", { class: "said", lang: spoken, dir: message.card?.dir ?? "auto" }, message.text));
   }
   if (urgent) bubble.prepend(contacts(message.card?.lines ?? [], true));
   else bubble.append(...cardOf(message));
@@ -156,7 +157,7 @@ function messageElement(message) {
             form: "composer",
             name: "choice",
             value: choice.id,
-            lang: choice.lang,
+            lang: choice.lang ?? spoken,
             dir: "auto",
           },
           choice.title,
