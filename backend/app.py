@@ -56,7 +56,19 @@ from backend.journey.service import Journey
 from backend.returning import here as here_views
 from backend.returning import views as returning_views
 from backend.returning.service import Returning
-from backend.staff import account_pages, calendar, case_map, day, duty, feed, notices, phone_report, promise, texts
+from backend.staff import (
+    account_pages,
+    calendar,
+    case_map,
+    day,
+    duty,
+    feed,
+    notices,
+    phone_report,
+    promise,
+    signing,
+    texts,
+)
 from backend.staff import cases as staff_cases
 from backend.staff import log as staff_log
 from backend.staff import views as staff_views
@@ -207,6 +219,7 @@ def _register_features(app: Sanic, house: House) -> None:
         journey.explained(),
     )
     texts.setup(shell, editing)
+    signing.setup(shell, editing.signing)
     calendar.setup(shell, booking)
     promise.setup(shell, booking, callbacks)
     shell.open(app)

@@ -161,6 +161,7 @@ class Tag(StrEnum):
     TEXT_PUBLISHED = "staff:text:published"
     TEXT_REVIEWED = "staff:text:reviewed"
     TEXT_WITHDRAWN = "staff:text:withdrawn"
+    TRANSLATION_SIGNED = "staff:translation:signed"
 
 
 class AuditEvent(Base):

@@ -11,7 +11,10 @@ from sqlalchemy.orm import Session
 from backend.core.people import StaffMember
 from backend.core.wording import Place
 from backend.editing.rules import in_force
-from backend.editing.tables import DRAFT, PUBLISHED, TextVersion
+from backend.editing.tables import DRAFT, PUBLISHED, TextVersion, TranslationSignature
+
+Signatures = dict[tuple[str, str], tuple[TranslationSignature, str]]
+"""The newest signature by language and part, with the first name of who gave it."""
 
 
 def of_key(session: Session, key: str) -> Sequence[tuple[TextVersion, str]]:
@@ -57,3 +60,13 @@ def publish(session: Session, version_id: str, staff_id: str, now: datetime) -> 
         .values(state=PUBLISHED, published_at=now, published_by=staff_id)
     )
     return bool(changed.rowcount)  # type: ignore[attr-defined]
+
+
+def signatures(session: Session) -> Signatures:
+    """What has been signed last, of every language and part."""
+    query = (
+        sa.select(TranslationSignature, StaffMember.first_name)
+        .join(StaffMember, StaffMember.id == TranslationSignature.signed_by)
+        .order_by(TranslationSignature.signed_at, TranslationSignature.id)
+    )
+    return {(row[0].lang, row[0].part): (row[0], row[1]) for row in session.execute(query)}

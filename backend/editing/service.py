@@ -24,6 +24,7 @@ from backend.core.vault import new_id
 from backend.core.wording import About, Place, Text
 from backend.editing import repository, rules
 from backend.editing.rules import Checked
+from backend.editing.signing import SigningDesk
 from backend.editing.tables import DRAFT, PUBLISHED, WITHDRAWN, TextVersion
 
 SHOWN = 200
@@ -125,6 +126,7 @@ class EditingDesk:
         self._texts: Mapping[tuple[str, str], Text] = {
             (text.key, text.lang): text for source in sources for text in source()
         }
+        self.signing = SigningDesk(house, self._texts)
 
     def open_to(self, staff: StaffMember) -> bool:
         """Whether this person edits texts."""
@@ -137,6 +139,7 @@ class EditingDesk:
         self._house.wording.publish(
             (place, row.text) for place, row in found.items() if (place.key, place.lang) in self._texts
         )
+        await self.signing.reload()
 
     async def listing(self, staff: StaffMember, search: str = "", only: str = "") -> Listing:
         """Texts whose key or words hold ``search``; ``only`` is ``stale``, ``draft``, ``published`` or empty. Raises `NotFound`."""

@@ -1,4 +1,4 @@
-"""Versions of texts that an editor has written. Texts for the public are no secret and lie open."""
+"""Versions of texts that an editor has written, and who has signed translations. Texts for the public are no secret and lie open."""
 
 from __future__ import annotations
 
@@ -44,3 +44,22 @@ class TextVersion(Base):
         sa.CheckConstraint("valid_to IS NULL OR valid_from IS NULL OR valid_from < valid_to", name="valid"),
         sa.Index("ix_text_version_state", "state"),
     )
+
+
+class TranslationSignature(Base):
+    """Somebody has read a part of a language and says that it holds: which texts, by their digests (``texts``, JSON by key).
+
+    The newest of a part counts, and only while ``digest`` is that of what is served. Nothing is ever changed or deleted.
+    """
+
+    __tablename__ = "translation_signature"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    lang: Mapped[str]
+    part: Mapped[str]
+    digest: Mapped[str]
+    texts: Mapped[str]
+    signed_at: Mapped[datetime] = mapped_column(Instant)
+    signed_by: Mapped[str] = mapped_column(sa.ForeignKey("staff_member.id"))
+
+    __table_args__ = (sa.Index("ix_translation_signature_lang", "lang", "part"),)
