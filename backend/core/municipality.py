@@ -14,7 +14,7 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Channel = Literal["chat", "phone", "video", "visit"]
 ReminderWay = Literal["sms", "mail"]
-Shown = Literal["signed", "marked", "off"]
+Shown = Literal["signed", "marked", "never"]
 StaffRole = Literal["therapist", "case_worker", "coordinator", "manager", "on_call", "editor", "admin"]
 LONGEST_MISUNDERSTOOD = 30
 """Days; the assistant tells people this number."""
@@ -267,7 +267,7 @@ class Municipality(Strict, frozen=True):
     """The whole file.
 
     ``translations``: when a language that is not written whole may be chosen: once staff have ``signed`` it, which
-    is usual; from the start, ``marked`` as read by nobody; or never (``off``).
+    is usual; from the start, ``marked`` as read by nobody; or ``never``.
     ``improvement``: whether what the assistant did not understand is kept for staff to label.
     ``review_months``: how old a text may grow before somebody should read it again.
     """

@@ -102,7 +102,7 @@ class Translations:
         self._signed = dict(signed)
 
     def terms(self, lang: Lang) -> str:
-        """What the municipality has said of a translation: ``signed``, ``marked`` or ``off``."""
+        """What the municipality has said of a translation: ``signed``, ``marked`` or ``never``."""
         return self._terms.get(lang, "signed")
 
     def signed(self, lang: Lang) -> bool:

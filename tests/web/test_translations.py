@@ -57,7 +57,7 @@ def signed_only(tmp_path: Path) -> Iterator[Office]:
 @pytest.fixture(scope="module")
 def marked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     """A municipality that shows its languages unsigned, but for one."""
-    terms = "translations: {ar: marked, fa: marked, fi: marked, so: marked, uk: off}"
+    terms = "translations: {ar: marked, fa: marked, fi: marked, so: marked, uk: never}"
     yield from office_of(tmp_path_factory.mktemp("marked"), terms)
 
 
