@@ -67,6 +67,6 @@ def signatures(session: Session) -> Signatures:
     query = (
         sa.select(TranslationSignature, StaffMember.first_name)
         .join(StaffMember, StaffMember.id == TranslationSignature.signed_by)
-        .order_by(TranslationSignature.signed_at, TranslationSignature.id)
+        .order_by(TranslationSignature.number)
     )
     return {(row[0].lang, row[0].part): (row[0], row[1]) for row in session.execute(query)}

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from backend.core import audit
@@ -147,11 +148,13 @@ class SigningDesk:
 
         def add(session: Session) -> None:
             now = self._house.clock.now()
+            before = repository.signatures(session).get((lang, part))
             session.add(
                 TranslationSignature(
                     id=new_id(),
                     lang=lang,
                     part=part,
+                    number=before[0].number + 1 if before is not None else 1,
                     digest=digest,
                     texts=json.dumps(texts),
                     signed_at=now,
@@ -160,7 +163,10 @@ class SigningDesk:
             )
             audit.record(session, now, Tag.TRANSLATION_SIGNED, lang, actor=staff.id, detail=f"{part} {digest[:12]}")
 
-        await self._house.db.write(add)
+        try:
+            await self._house.db.write(add)
+        except IntegrityError:  # signed by somebody else in the same moment
+            raise Conflict from None
         await self.reload()
 
     def _admit(self, staff: StaffMember) -> None:

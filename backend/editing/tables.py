@@ -49,7 +49,7 @@ class TextVersion(Base):
 class TranslationSignature(Base):
     """Somebody has read a part of a language and says that it holds: which texts, by their digests (``texts``, JSON by key).
 
-    The newest of a part counts, and only while ``digest`` is that of what is served. Nothing is ever changed or deleted.
+    The one with the highest number of a part counts, and only while ``digest`` is that of what is served. Nothing is ever changed or deleted.
     """
 
     __tablename__ = "translation_signature"
@@ -57,9 +57,10 @@ class TranslationSignature(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     lang: Mapped[str]
     part: Mapped[str]
+    number: Mapped[int]
     digest: Mapped[str]
     texts: Mapped[str]
     signed_at: Mapped[datetime] = mapped_column(Instant)
     signed_by: Mapped[str] = mapped_column(sa.ForeignKey("staff_member.id"))
 
-    __table_args__ = (sa.Index("ix_translation_signature_lang", "lang", "part"),)
+    __table_args__ = (sa.UniqueConstraint("lang", "part", "number"),)

@@ -194,7 +194,7 @@ MAKERS: dict[str, Callable[[World, str, str], dict[str, str]]] = {
     "seat_id": World.question,
     "staff_id": World.staff,
 }
-FIXED = {"lang": "sv", "key": "staff.home", "slug": "vad-ar-det-har", "way": "granne"}
+FIXED = {"lang": "sv", "part": "danger", "key": "staff.home", "slug": "vad-ar-det-har", "way": "granne"}
 
 
 def new_world(house: House) -> World:

@@ -116,7 +116,9 @@ def test_nobody_signs_what_they_have_not_read(signed_only: Office) -> None:
         assert "/personal/oversattningar" not in client.get("/personal").text
 
 
-@pytest.mark.parametrize("address", ["/hjalp-nu", "/chatt", "/boka", "/karta", "/karta/1", "/karta/21", "/no-such-page"])
+@pytest.mark.parametrize(
+    "address", ["/hjalp-nu", "/chatt", "/boka", "/karta", "/karta/1", "/karta/21", "/no-such-page"]
+)
 @pytest.mark.parametrize("lang", ["ar", "fa", "fi", "so"])
 def test_every_page_says_in_both_languages_that_nobody_has_read_it(marked: Office, lang: str, address: str) -> None:
     """From the right where it is written so; and no Swedish stands there that does not say that it is Swedish."""

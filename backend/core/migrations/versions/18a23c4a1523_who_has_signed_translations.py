@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("lang", sa.String(), nullable=False),
         sa.Column("part", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("digest", sa.String(), nullable=False),
         sa.Column("texts", sa.String(), nullable=False),
         sa.Column("signed_at", backend.core.db.Instant(timezone=True), nullable=False),
@@ -29,13 +30,9 @@ def upgrade() -> None:
             ["signed_by"], ["staff_member.id"], name=op.f("fk_translation_signature_signed_by_staff_member")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_translation_signature")),
+        sa.UniqueConstraint("lang", "part", "number", name=op.f("uq_translation_signature_lang_part_number")),
     )
-    with op.batch_alter_table("translation_signature", schema=None) as batch_op:
-        batch_op.create_index("ix_translation_signature_lang", ["lang", "part"], unique=False)
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("translation_signature", schema=None) as batch_op:
-        batch_op.drop_index("ix_translation_signature_lang")
-
     op.drop_table("translation_signature")
