@@ -26,6 +26,7 @@ from backend.core import audit, codes, outbox
 from backend.core.audit import Tag
 from backend.core.errors import Conflict, InvalidField, NotFound
 from backend.core.house import House
+from backend.core.idempotency import Key, claim
 from backend.core.people import StaffMember, first_name_of
 from backend.core.phone import parse_phone
 from backend.core.reader import Reader
@@ -140,8 +141,9 @@ class CallbackDesk:
         """Whether there are callbacks for ``staff``."""
         return self._promise.figures_for(staff)
 
-    async def ask(self, holder: str, request: Request) -> Promised:
-        """Store a request, with a return code; a second one by the same holder gives the first one back.
+    async def ask(self, holder: str, request: Request, *, key: Key | None = None) -> Promised:
+        """Store a request, with a return code; a second one by the same holder, or with the same ``key``, gives the
+        first one back.
 
         Raises `InvalidField` for the number, for a call that is not safe and for an unknown language.
         """
@@ -151,7 +153,8 @@ class CallbackDesk:
 
         def work(session: Session) -> Promised:
             now = self._house.clock.now()
-            known = repository.waiting_of(session, holder)
+            earlier = claim(session, key, callback_id, now)
+            known = repository.callback(session, earlier) if earlier else repository.waiting_of(session, holder)
             if known is None:
                 row = self._row(callback_id, receipt, holder, request, now)
                 if repository.add(session, row):

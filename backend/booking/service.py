@@ -32,7 +32,7 @@ from backend.booking.tables import Booking
 from backend.booking.video import room
 from backend.core import audit, codes, webhooks
 from backend.core.audit import Tag
-from backend.core.errors import AlreadyBooked, HoldExpired, InvalidField, NotFound
+from backend.core.errors import AlreadyBooked, HoldExpired, InvalidField, NotFound, Taken
 from backend.core.house import House
 from backend.core.idempotency import Key, claim, recall
 from backend.core.people import StaffMember
@@ -205,10 +205,10 @@ class BookingDesk:
             await self.promise.count(counted, Asked(channel, wish or rules.ANYBODY, acute), offer)
         return offer
 
-    async def hold(self, holder: str, slot: str) -> Held:
+    async def hold(self, holder: str, slot: str, *, key: Key | None = None) -> Held:
         """Keep a time for ``holder`` for five minutes, and let go of what they held before.
 
-        Raises `Taken` when nobody is free then any more, `AlreadyBooked` when the holder
+        The same ``key`` gives the same hold, or `Taken` when that is gone. Raises `Taken` when nobody is free then any more, `AlreadyBooked` when the holder
         has a confirmed talk ahead, and `InvalidField` for a slot that never was a time.
         """
         wanted = self._offering.read(slot)
@@ -216,13 +216,18 @@ class BookingDesk:
         def work(session: Session) -> Held:
             now = self._house.clock.now()
             mine = repository.active_of(session, holder)
+            booking_id = new_id()
+            earlier = claim(session, key, booking_id, now)
+            if earlier is not None:
+                if mine is None or mine.id != earlier or mine.hold_until is None:
+                    raise Taken
+                return self._as_held(session, mine, mine.hold_until, now)
             if mine is not None and mine.state == BOOKED and mine.end_at > now:
                 raise AlreadyBooked
             day = self._offering.check(session, wanted, now)
             if mine is not None:
                 self._let_go(session, mine, now)
             place = self._offering.choose(session, day, wanted, now)
-            booking_id = new_id()
             until = now + timedelta(minutes=self._settings.hold_minutes)
             repository.add(
                 session,
@@ -367,13 +372,16 @@ class BookingDesk:
 
         await self._db.write(work)
 
-    async def release(self, holder: str) -> None:
-        """Let go of a hold; a confirmed booking stays."""
+    async def release(self, holder: str, *, key: Key | None = None) -> None:
+        """Let go of a hold; a confirmed booking stays. The same ``key`` lets go once, and not of what was held since."""
 
         def work(session: Session) -> None:
+            now = self._house.clock.now()
+            if claim(session, key, "", now) is not None:
+                return
             mine = repository.active_of(session, holder)
             if mine is not None and mine.state == HELD:
-                self._let_go(session, mine, self._house.clock.now())
+                self._let_go(session, mine, now)
 
         await self._db.write(work)
 
@@ -421,14 +429,7 @@ class BookingDesk:
             booking = repository.held_by(session, holder)
             if booking is None or booking.hold_until is None or booking.start_at <= now:
                 return None
-            return Held(
-                booking.id,
-                booking.start_at,
-                repository.colleague(session, booking.therapist_id).first_name,
-                booking.hold_until,
-                self._settings.hold_minutes,
-                self._offering.channels_at(session, booking.start_at, booking.therapist_id, now, booking.wish),
-            )
+            return self._as_held(session, booking, booking.hold_until, now)
 
         return await self._db.read(work)
 
@@ -554,6 +555,16 @@ class BookingDesk:
         """The booking that was made under ``receipt``, whatever has become of it."""
         booking = repository.by_receipt(session, receipt) if receipt is not None else None
         return self._confirmed(session, booking) if booking is not None else None
+
+    def _as_held(self, session: Session, mine: repository.Owned, until: datetime, now: datetime) -> Held:
+        return Held(
+            mine.id,
+            mine.start_at,
+            repository.colleague(session, mine.therapist_id).first_name,
+            until,
+            self._settings.hold_minutes,
+            self._offering.channels_at(session, mine.start_at, mine.therapist_id, now, mine.wish),
+        )
 
     def _let_go(self, session: Session, mine: repository.Owned, now: datetime) -> None:
         if mine.state == BOOKED:

@@ -71,7 +71,7 @@ class Expander:
         if issued.facts.get("room"):
             card["links"] = [{"title": self._say("book_page.room", reader), "url": issued.facts["room"]}]
         text = self._say("code.words" if told else f"code.{issued.kind}", reader, **issued.facts)
-        topic = "booking" if issued.kind == "booking" else "concern"
+        topic = "concern" if issued.kind == "concern" else "booking"
         return Say("code", topic, text, card, ((self._say("code.saved", reader), f"!saved {issued.receipt}"),))
 
     def contacts(self, name: str, reader: Reader, topic: str, text: str = "") -> Say:
@@ -137,11 +137,14 @@ class Expander:
         """With the way to ask that somebody is in touch, where there was no time within the promise."""
         if not turn.unmet:
             return say
-        phrases, now, reader = self._house.phrases, self._house.clock.now(), turn.reader
-        deadline = when(phrases, self._booking.promise.deadline(now), now, reader)
-        url = "/boka/uppringd?lang=en" if reader.lang == "en" else "/boka/uppringd"
-        card = {**(say.card or {}), "links": [{"title": self._say("callback.link", reader), "url": url}]}
-        return replace(say, text=f"{say.text} {self._say('callback.instead', reader, deadline=deadline)}", card=card)
+        reader = turn.reader
+        text = f"{say.text} {self._say('callback.instead', reader, deadline=self._deadline(reader))}"
+        return replace(say, text=text, choices=((self._say("callback.link", reader), "/callback"), *say.choices))
+
+    def _deadline(self, reader: Reader) -> str:
+        """Until when somebody who asks now will have been reached."""
+        now = self._house.clock.now()
+        return when(self._house.phrases, self._booking.promise.deadline(now), now, reader)
 
     def _map(self, station: object, reader: Reader, text: str, choices: tuple[tuple[str, str], ...]) -> Say:
         shown = self._journey.overview(reader) if station is None else self._journey.station(str(station), reader)
@@ -155,7 +158,10 @@ class Expander:
         self, directive: dict[str, Any], reader: Reader, text: str, choices: tuple[tuple[str, str], ...], topic: str
     ) -> Say:
         times = [one for one in directive.get("times", []) if "slot" in one and "label" in one]
-        offered = tuple((one["label"], "/choose_time" + json.dumps({"slot": one["slot"]})) for one in times)
+        # A time for a talk that is booked already moves it; any other begins or goes on with a booking.
+        own = directive.get("of") == "own"
+        command, fixed = ("/own", {"deed": "move"}) if own else ("/choose_time", {})
+        offered = tuple((one["label"], command + json.dumps({**fixed, "slot": one["slot"]})) for one in times)
         if directive.get("more"):
             offered += ((self._say("times.more", reader), MORE_TIMES),)
         card = {"times": [{"label": one["label"]} for one in times]}
@@ -170,8 +176,10 @@ class Expander:
         choices: tuple[tuple[str, str], ...],
         topic: str,
     ) -> Say:
-        of = "concern" if directive.get("of") == "concern" else "booking"
+        of = str(directive.get("of")) if directive.get("of") in ("concern", "callback") else "booking"
         given = dict(directive.get("rows") or {})
+        if of == "callback":
+            given["deadline"] = self._deadline(reader)
         given |= {key: directive[key] for key in ("about", "now", "reach", "interpreter") if directive.get(key)}
         safe = given.pop("safe", None) or {}
         given |= {key: value for key, value in safe.items() if value}

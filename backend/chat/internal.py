@@ -3,6 +3,11 @@
 Two locks: the shared token says that the caller is our action server, and the
 turn's token says that a person is waiting for this very turn. Everything is
 checked again here; an action's word is a proposal.
+
+Whatever changes something carries an ``Idempotency-Key``, which is kept in the transaction of the deed
+(`backend.core.idempotency`): a call that was repeated because its answer got lost does nothing twice. What is done
+with a talk that is booked already goes by a ticket, which whoever has written its code, or booked it a moment
+ago, has been given.
 """
 
 from __future__ import annotations
@@ -10,23 +15,29 @@ from __future__ import annotations
 import hmac
 import json as stdlib_json
 from datetime import datetime, time
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from sanic import Blueprint, HTTPResponse, Request, Sanic, json
 from sanic_ext import openapi
 
 from backend.booking import safe as booking_safe
+from backend.booking.callbacks import CallbackDesk, Reach
+from backend.booking.callbacks import Request as CallRequest
 from backend.booking.labels import when
+from backend.booking.notices import Reminder
 from backend.booking.offering import FreeTime
 from backend.booking.rules import Gender, Wanted, Wish
-from backend.booking.service import BookingDesk, Details
+from backend.booking.safe import IfMissed, ReminderWay, Yes, YesUnsure
+from backend.booking.service import BookingDesk, BookingView, Changed, Details
 from backend.chat import repository
 from backend.chat.turns import Issued, Turn, Turns
 from backend.core.duty import Duty
 from backend.core.errors import DomainError, InvalidField, MalformedRequest, NotFound
 from backend.core.house import House
+from backend.core.idempotency import Key, key_for
 from backend.core.phone import parse_phone
+from backend.returning.service import Returning
 from backend.stories.service import Piece, StoryDesk, Telling
 
 
@@ -70,11 +81,23 @@ class ContactRequest(msgspec.Struct):
 
 
 class Safe(msgspec.Struct):
-    """Safe-contact answers; own words are named by their message."""
+    """Safe-contact answers (`backend.booking.safe`); own words, ``if_other_answers`` and ``not_told``, are named by
+    their message."""
 
-    call_ok: Literal["yes", "no", "unsure"] | None = None
+    call_ok: YesUnsure | None = None
     if_other_answers: str | None = None
-    leave_message: Literal["yes", "no"] | None = None
+    leave_message: Yes | None = None
+    others_answer: YesUnsure | None = None
+    if_missed: IfMissed | None = None
+    not_told: str | None = None
+    they_know: YesUnsure | None = None
+
+
+class RemindRequest(msgspec.Struct):
+    """How to be reminded, None not at all; ``to`` is the message with the number or address, None the number we call."""
+
+    by: ReminderWay | None = None
+    to: str | None = None
 
 
 class BookingRequest(msgspec.Struct):
@@ -84,6 +107,34 @@ class BookingRequest(msgspec.Struct):
     contact: str | None = None
     safe: Safe | None = None
     interpreter: str | None = None
+    reminder: RemindRequest | None = None
+
+
+class CallbackRequest(msgspec.Struct):
+    """That somebody is to be in touch: by ``phone``, or with the ``code`` that the person comes back with."""
+
+    reach: Reach
+    contact: str | None = None
+    safe: Safe | None = None
+    interpreter: str | None = None
+
+
+class TicketRequest(msgspec.Struct):
+    """A talk that is booked already."""
+
+    ticket: str
+
+
+class MoveRequest(TicketRequest):
+    """Another time for it."""
+
+    slot: str
+
+
+class ReminderRequest(TicketRequest):
+    """Another way to be reminded of it."""
+
+    reminder: RemindRequest | None = None
 
 
 class ConcernRequest(msgspec.Struct):
@@ -98,12 +149,14 @@ class ConcernRequest(msgspec.Struct):
     interpreter: str | None = None
 
 
-def setup(app: Sanic, house: House, turns: Turns, booking: BookingDesk, stories: StoryDesk) -> None:
+def setup(
+    app: Sanic, house: House, turns: Turns, booking: BookingDesk, stories: StoryDesk, returning: Returning
+) -> None:
     """Register ``/internal``; without both tokens it answers like a page that does not exist."""
     bp = Blueprint("internal", url_prefix="/internal")
-    calls = _Calls(house, booking, stories)
+    calls = _Calls(house, booking, stories, returning)
 
-    def route(name: str, shape: type[Any], call: Any) -> None:
+    def route(name: str, shape: type[Any], call: Any, *, writes: bool = False) -> None:
         @bp.post(f"/{name}", name=name)
         @openapi.exclude()
         async def handle(request: Request) -> HTTPResponse:
@@ -115,22 +168,42 @@ def setup(app: Sanic, house: House, turns: Turns, booking: BookingDesk, stories:
             except (ValueError, RecursionError):
                 raise MalformedRequest from None
             async with turns.working(request.headers.get("x-turn", "")) as turn:
-                result = await call(turn, body)
+                if writes:
+                    given = request.headers.get("idempotency-key")
+                    key = key_for(house.settings.code_pepper, f"turn:{name}:{turn.chat_id}", given, _body(body))
+                    if key is None:
+                        raise MalformedRequest
+                    result = await call(turn, body, key)
+                else:
+                    result = await call(turn, body)
             return json(result) if result is not None else HTTPResponse(status=204)
 
     route("times", TimesRequest, calls.times)
-    route("holds", HoldRequest, calls.hold)
+    route("holds", HoldRequest, calls.hold, writes=True)
     route("contact", ContactRequest, calls.contact)
-    route("bookings", BookingRequest, calls.book)
-    route("release", msgspec.defstruct("Nothing", []), calls.release)
-    route("concerns", ConcernRequest, calls.send_concern)
+    route("bookings", BookingRequest, calls.book, writes=True)
+    route("release", msgspec.defstruct("Nothing", []), calls.release, writes=True)
+    route("callbacks", CallbackRequest, calls.call_back, writes=True)
+    route("concerns", ConcernRequest, calls.send_concern, writes=True)
+    route("own", TicketRequest, calls.own)
+    route("moves", MoveRequest, calls.move, writes=True)
+    route("cancellations", TicketRequest, calls.cancel, writes=True)
+    route("reminders", ReminderRequest, calls.remind, writes=True)
     app.blueprint(bp)
 
 
+def _body(body: Any) -> dict[str, Any]:
+    built: dict[str, Any] = msgspec.to_builtins(body)
+    # A ticket is written anew whenever it is asked for; which talk it names is in the key that the deed makes.
+    return {name: value for name, value in built.items() if name != "ticket"}
+
+
 class _Calls:
-    def __init__(self, house: House, booking: BookingDesk, stories: StoryDesk) -> None:
+    def __init__(self, house: House, booking: BookingDesk, stories: StoryDesk, returning: Returning) -> None:
         self._house = house
         self._booking = booking
+        self._callbacks = CallbackDesk(house, booking)
+        self._returning = returning
         self._stories = stories
         self._duty = Duty(house.municipality)
 
@@ -159,60 +232,117 @@ class _Calls:
 
     async def _cannot_wait(self, turn: Turn) -> bool:
         """Whether danger has been told in this chat and not taken back: then the times kept for that are offered too."""
+        danger = await self._danger(turn)
+        return danger is not None and danger.level in ("A0", "A1")
 
-        def look(session: Any) -> bool:
+    async def _danger(self, turn: Turn) -> repository.Danger | None:
+        """The nearest danger that has been told in this chat and not taken back."""
+
+        def look(session: Any) -> repository.Danger | None:
             chat = repository.reopen(session, self._house.vault, turn.chat_id)
-            danger = repository.worst_danger(session, turn.chat_id, chat.corrected if chat else frozenset())
-            return danger is not None and danger.level in ("A0", "A1")
+            return repository.worst_danger(session, turn.chat_id, chat.corrected if chat else frozenset())
 
         return await self._house.db.read(look)
 
-    async def hold(self, turn: Turn, wish: HoldRequest) -> dict[str, Any]:
-        """Keep a time while the person decides."""
+    async def hold(self, turn: Turn, wish: HoldRequest, key: Key) -> dict[str, Any]:
+        """Keep a time while the person decides. ``channels`` are the ways it can be booked for."""
         try:
-            held = await self._booking.hold(turn.holder, wish.slot)
+            held = await self._booking.hold(turn.holder, wish.slot, key=key)
         except DomainError as error:
             raise await self._with_other_times(error, turn) from None
         return {
-            "label": when(self._house.phrases, held.start, self._house.clock.now(), turn.reader),
+            "label": self._when(held.start, turn),
             "therapist": held.therapist,
             "minutes": held.minutes,
+            "channels": list(held.channels),
         }
 
     async def contact(self, turn: Turn, wish: ContactRequest) -> dict[str, Any]:
         """Whether a message holds a number that can be called; only its last digits go back."""
         return {"ok": True, "display": parse_phone(await self._text(turn, wish.message)).display}
 
-    async def book(self, turn: Turn, wish: BookingRequest) -> dict[str, Any]:
-        """Confirm the held time."""
-        safe = wish.safe or Safe()
+    async def book(self, turn: Turn, wish: BookingRequest, key: Key) -> dict[str, Any]:
+        """Confirm the held time. What the chat's words may mean comes along, for whoever will meet the person."""
+        danger = await self._danger(turn)
         details = Details(
             channel=wish.channel,
             reader=turn.reader,
             phone=await self._text(turn, wish.contact) or None,
-            safe=booking_safe.Safe(
-                call_ok=safe.call_ok,
-                if_other_answers=await self._text(turn, safe.if_other_answers) or None,
-                leave_message=safe.leave_message,
-            ),
+            safe=await self._safe(turn, wish.safe),
             interpreter=wish.interpreter,
+            reminder=await self._reminder(turn, wish.reminder),
+            danger_level=danger.level if danger is not None else None,
+            danger_category=danger.category if danger is not None else None,
+            rung=True,  # by the message itself, when it came
         )
         try:
-            booked = await self._booking.confirm(turn.holder, details)
+            booked = await self._booking.confirm(turn.holder, details, key=key)
         except DomainError as error:
             raise await self._with_other_times(error, turn) from None
-        label = when(self._house.phrases, booked.start, self._house.clock.now(), turn.reader)
-        channel = self._house.phrases.say(f"summary.channel.{booked.channel}", turn.reader).lower()
-        facts = {"label": label, "channel": channel, "therapist": booked.therapist, "room": booked.meeting_url or ""}
+        label = self._when(booked.start, turn)
+        facts = {
+            "label": label,
+            "channel": self._channel(booked.channel, turn),
+            "therapist": booked.therapist,
+            "room": booked.meeting_url or "",
+        }
         turn.issued[booked.receipt] = Issued(booked.receipt, "booking", facts)
-        return {"label": label, "channel": booked.channel, "therapist": booked.therapist, "receipt": booked.receipt}
+        return {
+            "label": label,
+            "channel": booked.channel,
+            "therapist": booked.therapist,
+            "receipt": booked.receipt,
+            "ticket": await self._returning.ticket_for(booked.receipt),
+        }
 
-    async def release(self, turn: Turn, _wish: object) -> None:
+    async def release(self, turn: Turn, _wish: object, key: Key) -> None:
         """Let a held time go."""
-        await self._booking.release(turn.holder)
+        await self._booking.release(turn.holder, key=key)
 
-    async def send_concern(self, turn: Turn, wish: ConcernRequest) -> dict[str, Any]:
-        """Send a story in the person's own words, as this chat has stored them: each message is a part."""
+    async def call_back(self, turn: Turn, wish: CallbackRequest, key: Key) -> dict[str, Any]:
+        """Promise that somebody is in touch before a deadline."""
+        danger = await self._danger(turn)
+        request = CallRequest(
+            reach=wish.reach,
+            phone=await self._text(turn, wish.contact) or None,
+            safe=await self._safe(turn, wish.safe),
+            reader=turn.reader,
+            interpreter=wish.interpreter,
+            danger_level=danger.level if danger is not None else None,
+            danger_category=danger.category if danger is not None else None,
+            rung=True,
+        )
+        promised = await self._callbacks.ask(turn.holder, request, key=key)
+        deadline = self._when(promised.deadline, turn)
+        turn.issued[promised.receipt] = Issued(promised.receipt, "callback", {"deadline": deadline})
+        return {"deadline": deadline, "reach": promised.reach, "receipt": promised.receipt}
+
+    async def own(self, turn: Turn, wish: TicketRequest) -> dict[str, Any]:
+        """The talk behind a ticket, and what can be done with it now."""
+        seen = await self._returning.again(wish.ticket)
+        return {**self._talk(seen.booking, turn), "can_move": seen.can_move, "can_rebook": seen.can_rebook}
+
+    async def move(self, turn: Turn, wish: MoveRequest, key: Key) -> dict[str, Any]:
+        """Give it another time, or a new one if it was cancelled or missed; the code stays."""
+        try:
+            moved = await self._returning.move(wish.ticket, wish.slot, key.key)
+        except DomainError as error:
+            raise await self._with_other_times(error, turn) from None
+        return self._talk(moved, turn)
+
+    async def cancel(self, _turn: Turn, wish: TicketRequest, key: Key) -> dict[str, Any]:
+        """Let its time go. False when it was cancelled before, or is over."""
+        return {"cancelled": await self._returning.cancel(wish.ticket, key.key)}
+
+    async def remind(self, turn: Turn, wish: ReminderRequest, key: Key) -> None:
+        """Change whether and how the person is reminded."""
+        await self._returning.remind(wish.ticket, await self._reminder(turn, wish.reminder), key.key)
+
+    async def send_concern(self, turn: Turn, wish: ConcernRequest, _key: Key) -> dict[str, Any]:
+        """Send a story in the person's own words, as this chat has stored them: each message is a part.
+
+        Its key is which messages it is made of: also in a later turn the same words are sent once.
+        """
         vault = self._house.vault
 
         def gather(session: Any) -> tuple[list[str], repository.Danger | None, str | None]:
@@ -225,12 +355,8 @@ class _Calls:
         words, danger, consent = await self._house.db.read(gather)
         if not words or consent is None:
             raise InvalidField("empty", "parts")
-        safe = wish.safe or Safe()
-        answers = {
-            "call_ok": safe.call_ok,
-            "leave_message": safe.leave_message,
-            "if_other_answers": await self._text(turn, safe.if_other_answers) or None,
-        }
+        safe = await self._safe(turn, wish.safe)
+        answers = {name: getattr(safe, name) for name in ("call_ok", "leave_message", "if_other_answers")}
         sent = await self._stories.send(
             Telling(
                 pieces=[Piece(text) for text in words],
@@ -258,6 +384,32 @@ class _Calls:
         booking_id = chat.state.slots.get("met") if chat is not None else None
         return await self._booking.therapist_of(booking_id) if isinstance(booking_id, str) else None
 
+    async def _safe(self, turn: Turn, safe: Safe | None) -> booking_safe.Safe:
+        """The answers as they are stored, own words read from the chat's own copy."""
+        given = {name: getattr(safe, name) for name in safe.__struct_fields__} if safe is not None else {}
+        for name in booking_safe.TEXTS:
+            given[name] = await self._text(turn, given.get(name)) or None
+        return booking_safe.Safe(**given)
+
+    async def _reminder(self, turn: Turn, wish: RemindRequest | None) -> Reminder | None:
+        if wish is None or wish.by is None:
+            return None
+        return Reminder(wish.by, await self._text(turn, wish.to))
+
+    def _talk(self, talk: BookingView | Changed, turn: Turn) -> dict[str, Any]:
+        return {
+            "label": self._when(talk.start, turn),
+            "channel": talk.channel,
+            "therapist": talk.therapist,
+            "state": talk.state,
+        }
+
+    def _when(self, moment: datetime, turn: Turn) -> str:
+        return when(self._house.phrases, moment, self._house.clock.now(), turn.reader)
+
+    def _channel(self, channel: str, turn: Turn) -> str:
+        return self._house.phrases.say(f"summary.channel.{channel}", turn.reader).lower()
+
     async def _text(self, turn: Turn, message: str | None) -> str:
         if not message:
             return ""
@@ -275,4 +427,4 @@ class _Calls:
         return {"slot": time.slot, "label": self._label(time, turn), "start": time.start.isoformat()}
 
     def _label(self, time: FreeTime, turn: Turn) -> str:
-        return when(self._house.phrases, time.start, self._house.clock.now(), turn.reader)
+        return self._when(time.start, turn)

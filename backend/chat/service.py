@@ -538,7 +538,7 @@ class ChatDesk:
         if isinstance(found, MapSeen):
             card["links"] = [{"title": phrases.say("way.here", chat.reader), "url": HERE}]
         if isinstance(found, BookingSeen):
-            chat = await self._note(chat, met=found.booking_id)
+            chat = await self._note(chat, met=found.booking_id, ticket=found.ticket)
         return [Say("summary", "booking_manage", text, card, choices), *answers], chat
 
     async def _own_action(self, chat: OpenChat, message_id: str, action: str) -> Answer:

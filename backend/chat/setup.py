@@ -50,7 +50,7 @@ def setup(app: Sanic, house: House, near: Neighbours) -> ChatDesk:
         house, assistant, turns, near.watch, near.booking, near.returning, expander, near.learning, near.talks
     )
     views.setup(app, house, desk, near.talks)
-    internal.setup(app, house, turns, near.booking, near.stories)
+    internal.setup(app, house, turns, near.booking, near.stories, near.returning)
 
     async def probe() -> None:
         if await assistant.probe():

@@ -11,8 +11,8 @@ TOPICS = frozenset(
 """The topics of the chat API."""
 
 _UNSURE = "nlu_fallback"
-_OF_LOOP = {"booking_form": "booking", "concern_form": "concern"}
-_OF_ACT = {"human": "booking", "start": "about_bot", "set_reader": "smalltalk", "affirm": "smalltalk", "deny": "smalltalk", "stop": "smalltalk", "skip": "smalltalk"}  # fmt: skip
+_OF_LOOP = {"booking_form": "booking", "concern_form": "concern", "callback_form": "booking"}
+_OF_ACT = {"human": "booking", "callback": "booking", "own": "booking_manage", "start": "about_bot", "set_reader": "smalltalk", "affirm": "smalltalk", "deny": "smalltalk", "stop": "smalltalk", "skip": "smalltalk"}  # fmt: skip
 
 
 def topic_of(intent: str | None, loop: str | None, best_guess: str | None = None) -> str:

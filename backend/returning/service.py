@@ -194,6 +194,13 @@ class Returning:
         assert isinstance(seen, BookingSeen)
         return seen
 
+    async def ticket_for(self, receipt: str) -> str:
+        """A ticket to the talk that was booked under ``receipt`` a moment ago. Raises `WrongCode`."""
+        row = await self._house.db.read(lambda session: session.get(codes.ReturnCode, receipt))
+        if row is None:
+            raise WrongCode
+        return self._ticket(row, None)
+
     async def request_behind(self, ticket: str) -> CallbackSeen:
         """The request to be reached behind a ticket, as it is now. Raises `WrongCode` as `again`."""
         read = self._tickets.read(ticket, self._house.clock.now())
@@ -326,6 +333,9 @@ class Returning:
         audit.record(session, now, audit.Tag.CODE_USED, row.subject)
         return row, used_before
 
+    def _ticket(self, row: codes.ReturnCode, used_before: datetime | None) -> str:
+        return self._tickets.write(Ticket(row.id, _mark(row.digest), self._house.clock.now(), used_before))
+
     def _key(self, seen: BookingSeen, once: str | None, deed: str, wish: str) -> Key | None:
         body = {"deed": deed, "wish": wish}
         return key_for(self._house.settings.code_pepper, f"code:{seen.booking_id}", once, body)
@@ -337,14 +347,14 @@ class Returning:
                 booking = await self._booking.find(row.subject)
                 return BookingSeen(
                     booking,
-                    self._tickets.write(Ticket(row.id, _mark(row.digest), now, used_before)),
+                    self._ticket(row, used_before),
                     used_before,
                     can_move=after(booking.state, Deed.MOVE) is not None and booking.end > now,
                     can_rebook=after(booking.state, Deed.REBOOK) is not None,
                 )
             if row.kind == "callback":
                 callback = await self._callbacks.status(row.subject)
-                ticket = self._tickets.write(Ticket(row.id, _mark(row.digest), now, used_before))
+                ticket = self._ticket(row, used_before)
                 return CallbackSeen(callback, ticket, callback.waiting and callback.deadline <= now)
             if row.kind in ("story", codes.CLOSED):
                 return await self._story(row.subject)

@@ -36,6 +36,9 @@ OWN_WORDS = ("words", "if_other")
 START_OF = {"booking": "action_find_times", "concern": "action_start_concern"}
 """What begins each of the forms."""
 
+YES_LEADS_TO = {**START_OF, "own": "action_own_talk"}
+"""What a plain yes does, by what it means after an answer (`data/words/next.yml`)."""
+
 
 class ActionNoteReader(Action):
     """Keeps who is writing and in which language, before anything is answered.
@@ -506,7 +509,7 @@ class ActionAct(Action):
         means = words.words("next")["yes_means"]
         meant = next((means[said] for said in turn.heard_last if said in means), None)
         if meant and turn.intent == "affirm":
-            return [FollowupAction(START_OF[meant])]
+            return [FollowupAction(YES_LEADS_TO[meant])]
         before = next(turn.ran_before(), set())
         if "action_hear" in before and turn.typed and not meant:
             if turn.intent in ("affirm", "deny"):
@@ -580,6 +583,7 @@ class ActionStop(Action):
         said = {
             "booking_form": "utter_booking_stopped",
             "concern_form": "utter_concern_stopped",
+            "callback_form": "utter_callback_stopped",
         }.get(turn.loop or "", "utter_stop")
         if turn.slot("time"):
             # Should it fail: the hold ends by itself within five minutes.
@@ -600,6 +604,7 @@ BOOKING_SLOTS = [
     "changing",
     "has_talk",
 ]
+CALLBACK_SLOTS = ["callback_reach", "callback_ok"]
 CONTACT_SLOTS = ["phone", "call_ok", "if_other", "leave_message"]
 CONCERN_SLOTS = [
     "use_told",
@@ -617,6 +622,6 @@ CONCERN_SLOTS = [
 
 def forgotten(*groups: list[str]) -> list[EventType]:
     """Empty the slots of the given groups, of all forms if none is given."""
-    chosen = groups or (BOOKING_SLOTS, CONTACT_SLOTS, CONCERN_SLOTS)
+    chosen = groups or (BOOKING_SLOTS, CALLBACK_SLOTS, CONTACT_SLOTS, CONCERN_SLOTS)
     names = dict.fromkeys(name for group in chosen for name in [*group, "misses"])
     return [SlotSet(name, None) for name in names]

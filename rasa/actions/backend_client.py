@@ -2,12 +2,16 @@
 
 Every call carries the turn it belongs to. The backend answers only while that turn is in
 flight and finds the chat by it, so a forged or a late call changes nothing. No call carries
-anybody's words: messages are named by their ids, and the backend reads its own copy.
+anybody's words: messages are named by their ids, and the backend reads its own copy. Every call
+has a key, so that one whose answer was lost can be sent again and nothing is done twice.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
+from hashlib import sha256
 from typing import Any
 
 import aiohttp
@@ -58,6 +62,7 @@ class Backend:
     """The internal API, for one turn."""
 
     def __init__(self, turn: str) -> None:
+        self._turn = turn
         self._headers = {"Authorization": f"Bearer {TOKEN}", "X-Turn": turn}
 
     async def times(
@@ -80,7 +85,7 @@ class Backend:
         return answer
 
     async def hold(self, slot: str) -> dict[str, Any]:
-        """Hold a time for five minutes. Returns {"label", "therapist", "minutes"}.
+        """Hold a time for five minutes. Returns {"label", "therapist", "minutes", "channels"}.
 
         Raises:
             BackendRefused: "taken", with `times` near it; "already_booked".
@@ -100,7 +105,7 @@ class Backend:
     async def book(
         self, channel: str, contact: str | None, safe: dict[str, Any] | None, interpreter: str | None = None
     ) -> dict[str, Any]:
-        """Book the time that is held. Returns {"label", "channel", "therapist", "receipt"}.
+        """Book the time that is held. Returns {"label", "channel", "therapist", "receipt", "ticket"}.
 
         Raises:
             BackendRefused: "hold_expired", with `times`.
@@ -120,6 +125,44 @@ class Backend:
         """
         return await self._post("concerns", concern)
 
+    async def call_back(
+        self, reach: str, contact: str | None, safe: dict[str, Any] | None, interpreter: str | None = None
+    ) -> dict[str, Any]:
+        """Have somebody in touch, by "phone" or with the "code". Returns {"deadline", "reach", "receipt"}.
+
+        Raises:
+            BackendDown, BackendRefused.
+        """
+        body = {"reach": reach, "contact": contact, "safe": safe, "interpreter": interpreter}
+        return await self._post("callbacks", body)
+
+    async def own(self, ticket: str) -> dict[str, Any]:
+        """A talk that is booked. Returns {"label", "channel", "therapist", "state", "can_move", "can_rebook"}.
+
+        Raises:
+            BackendRefused: "wrong_code" when the ticket is too old.
+            BackendDown.
+        """
+        return await self._post("own", {"ticket": ticket})
+
+    async def move(self, ticket: str, slot: str) -> dict[str, Any]:
+        """Give it another time. Returns {"label", "channel", "therapist", "state"}.
+
+        Raises:
+            BackendRefused: "taken", with `times`; "conflict"; "wrong_code".
+            BackendDown.
+        """
+        return await self._post("moves", {"ticket": ticket, "slot": slot})
+
+    async def cancel(self, ticket: str) -> bool:
+        """Cancel it; False when it was cancelled before, or is over.
+
+        Raises:
+            BackendRefused: "wrong_code".
+            BackendDown.
+        """
+        return bool((await self._post("cancellations", {"ticket": ticket})).get("cancelled"))
+
     async def release(self) -> None:
         """Let go of a time that is held for this chat, if any.
 
@@ -129,14 +172,14 @@ class Backend:
         await self._post("release", {})
 
     async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        timeout = aiohttp.ClientTimeout(total=SECONDS)
+        headers = {**self._headers, "Idempotency-Key": self._key(path, body)}
         try:
-            async with (
-                aiohttp.ClientSession(timeout=timeout, headers=self._headers) as session,
-                session.post(f"{BASE_URL}/internal/{path}", json=body) as response,
-            ):
-                status = response.status
-                answer = {} if status == 204 else await response.json()
+            async with asyncio.timeout(SECONDS), aiohttp.ClientSession(headers=headers) as session:
+                try:
+                    status, answer = await self._answer(session, path, body)
+                except aiohttp.ClientConnectionError:
+                    # Cut off on the way: perhaps it was done. The same key does it once.
+                    status, answer = await self._answer(session, path, body)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
             raise BackendDown from None
         if status >= 500 or not isinstance(answer, dict):
@@ -146,3 +189,13 @@ class Backend:
             code = error.get("code", "") if isinstance(error, dict) else ""
             raise BackendRefused(status, str(code), answer)
         return answer
+
+    def _key(self, path: str, body: dict[str, Any]) -> str:
+        """The same call in the same turn is the same deed, however often it is sent."""
+        told = f"{self._turn} {path} {json.dumps(body, sort_keys=True)}"
+        return sha256(told.encode()).hexdigest()
+
+    @staticmethod
+    async def _answer(session: aiohttp.ClientSession, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        async with session.post(f"{BASE_URL}/internal/{path}", json=body) as response:
+            return response.status, {} if response.status == 204 else await response.json()

@@ -34,6 +34,9 @@ when.ready()
 MORE = "more"
 """The slot id of the "more times" choice."""
 
+EVERYWHERE = ("chat", "phone", "video")
+"""The ways to talk where the backend has not said which; a visit is only where it has."""
+
 RECAST_WORDS = 9
 """Up to so many words, a message may be about the time that is held."""
 
@@ -213,8 +216,28 @@ async def held(dispatcher: CollectingDispatcher, turn: Turn, slot: str) -> Slots
         trouble(dispatcher, turn, "stop")
         return {"time": None}
     dispatcher.utter_message(response="utter_time_held", label=hold["label"], minutes=hold.get("minutes", 5))
-    kept = {"slot": slot, "label": hold["label"], "therapist": hold.get("therapist")}
+    kept = {"slot": slot, **{name: hold.get(name) for name in ("label", "therapist", "channels")}}
     return {"time": kept, "times_show": None, "times_query": turn.kept or None}
+
+
+def _ways(slots: Slots) -> dict[str, list[str]]:
+    """The ways to talk that the time which is held can be booked for, each with what people call it."""
+    known: dict[str, list[str]] = words.words("answers")["channel"]
+    held_for = (slots.get("time") or {}).get("channels") or EVERYWHERE
+    return {name: said for name, said in known.items() if name in held_for}
+
+
+class ActionAskChannel(Action):
+    """Asks how to talk, with a button for each way that there is."""
+
+    def name(self) -> str:
+        return "action_ask_booking_form_channel"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
+        turn = Turn(tracker)
+        buttons = turn.buttons([f"channel_{name}" for name in _ways({"time": turn.slot("time")})])
+        dispatcher.utter_message(response="utter_ask_booking_form_channel", buttons=buttons)
+        return []
 
 
 class ValidateBookingForm(StepForm):
@@ -316,7 +339,7 @@ class ValidateBookingForm(StepForm):
 
     @staticmethod
     def _new_channel(turn: Turn, channel: str | None) -> Slots | None:
-        if channel not in words.words("answers")["channel"] or channel == turn.slot("channel"):
+        if channel not in _ways({"time": turn.slot("time")}) or channel == turn.slot("channel"):
             return None
         return {"channel": channel, "phone": None, "call_ok": None}
 
@@ -351,7 +374,7 @@ class ValidateBookingForm(StepForm):
         return {"times_query": {**query, "skip": skip}, "times_show": None}
 
     async def _channel(self, dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
-        lists = words.words("answers")["channel"]
+        lists = _ways({"time": turn.slot("time")})
         if words.mentions(turn.typed, words.words("answers")["negations"]):
             # "Do not call" names what is not wanted.
             lists = {name: said for name, said in lists.items() if not words.mentions(turn.typed, said)}
@@ -436,7 +459,7 @@ class ActionBook(Action):
         if turn.slot("parts"):
             buttons = turn.buttons(["finish_concern", "not_now"])
             dispatcher.utter_message(response="utter_concern_resume", buttons=buttons)
-        return forgotten(BOOKING_SLOTS, CONTACT_SLOTS)
+        return [SlotSet("ticket", booked.get("ticket")), *forgotten(BOOKING_SLOTS, CONTACT_SLOTS)]
 
     @staticmethod
     def _refused(dispatcher: CollectingDispatcher, turn: Turn, refused: BackendRefused) -> list[EventType]:

@@ -44,6 +44,7 @@ class Neighbour:
 
     url: str = ""
     asked: list[tuple[str, Body]] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
     objections: list[str] = field(default_factory=list)
     _next: dict[str, list[Any]] = field(default_factory=dict)
     _examples: dict[str, dict[str, Body]] = field(default_factory=examples)
@@ -58,6 +59,7 @@ class Neighbour:
     def forget(self) -> None:
         """Begin anew."""
         self.asked.clear()
+        self.keys.clear()
         self.objections.clear()
         self._next.clear()
 
@@ -65,8 +67,11 @@ class Neighbour:
         """The bodies of all requests of `call` so far."""
         return [body for asked, body in self.asked if asked == call]
 
-    def answer(self, call: str, token: str | None, turn: str | None, body: Body) -> tuple[int, Any]:
+    def answer(
+        self, call: str, token: str | None, turn: str | None, body: Body, key: str | None = None
+    ) -> tuple[int, Any]:
         """The status and the answer to a request."""
+        self.keys.append(key)
         if token != f"Bearer {INTERNAL_TOKEN}" or not turn:
             self.objections.append(f"{call}: no token or turn")
             return 401, {"error": {"code": "unauthorized", "message": ""}}
@@ -96,7 +101,8 @@ def neighbour() -> Iterator[Neighbour]:
             body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
             call = self.path.removeprefix("/internal/")
             headers = self.headers
-            status, answer = state.answer(call, headers.get("Authorization"), headers.get("X-Turn"), body)
+            key = headers.get("Idempotency-Key")
+            status, answer = state.answer(call, headers.get("Authorization"), headers.get("X-Turn"), body, key)
             data = b"" if answer is None else json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

@@ -10,7 +10,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -87,9 +87,10 @@ def test_actions_carry_no_word_for_people() -> None:
 
 
 def test_every_call_of_the_contract_has_an_example_that_agrees_with_itself() -> None:
-    """The six calls, each with an ordinary answer first and errors with a code."""
+    """The calls, each with an ordinary answer first and errors with a code."""
     known = examples()
-    assert {"times", "holds", "contact", "bookings", "concerns", "release"} == set(known)
+    booking_calls = {"times", "holds", "contact", "bookings", "release", "callbacks"}
+    assert booking_calls | {"concerns", "own", "moves", "cancellations", "reminders"} == set(known)
     for call in known.values():
         requests = [example["request"] for example in call.values()]
         first = next(iter(call.values()))
@@ -108,6 +109,47 @@ def test_a_call_carries_the_turn_and_the_token(beside: Neighbour) -> None:
     asyncio.run(backend_client.Backend("t-1").release())
     with pytest.raises(backend_client.BackendRefused):
         asyncio.run(backend_client.Backend("").times())
+
+
+def test_the_same_call_in_the_same_turn_has_the_same_key(beside: Neighbour) -> None:
+    """Sent again because its answer got lost, it is one deed; in another turn, or for another time, it is another."""
+    for turn_token, slot in (("t-1", "s-1"), ("t-1", "s-1"), ("t-1", "s-2"), ("t-2", "s-1")):
+        asyncio.run(backend_client.Backend(turn_token).hold(slot))
+    first, again, other_time, other_turn = beside.keys
+    assert first == again
+    assert 3 == len({first, other_time, other_turn})
+
+
+def test_a_call_that_is_cut_off_is_sent_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the same key, since nobody knows whether it was done."""
+    keys: list[str | None] = []
+
+    class CutsOff(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            keys.append(self.headers["Idempotency-Key"])
+            if len(keys) == 1:
+                self.close_connection = True
+                return
+            body = b'{"label": "x", "therapist": "Anna", "minutes": 5, "channels": []}'
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: Any) -> None:
+            """Keep the test output readable."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), CutsOff)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(backend_client, "BASE_URL", f"http://127.0.0.1:{server.server_address[1]}")
+    try:
+        assert "Anna" == asyncio.run(backend_client.Backend("t-1").hold("s-1"))["therapist"]
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert 2 == len(keys) and 1 == len(set(keys))
 
 
 @pytest.mark.parametrize("status", [500, 503])

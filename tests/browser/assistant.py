@@ -151,7 +151,12 @@ class Scripted:
         request = urllib.request.Request(
             f"{self.backend}/internal/{name}",
             json.dumps(body).encode(),
-            {"Authorization": f"Bearer {self._token}", "X-Turn": turn["turn"], "Content-Type": "application/json"},
+            {
+                "Authorization": f"Bearer {self._token}",
+                "X-Turn": turn["turn"],
+                "Idempotency-Key": f"{turn['turn']}.{name}",
+                "Content-Type": "application/json",
+            },
         )
         with urllib.request.urlopen(request, timeout=5) as response:
             return json.load(response)  # type: ignore[no-any-return]
