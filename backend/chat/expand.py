@@ -71,7 +71,7 @@ class Expander:
         if issued.facts.get("room"):
             card["links"] = [{"title": self._say("book_page.room", reader), "url": issued.facts["room"]}]
         text = self._say("code.words" if told else f"code.{issued.kind}", reader, **issued.facts)
-        topic = "concern" if issued.kind == "concern" else "booking"
+        topic = {"concern": "concern", "talk": "talk"}.get(issued.kind, "booking")
         return Say("code", topic, text, card, ((self._say("code.saved", reader), f"!saved {issued.receipt}"),))
 
     def contacts(self, name: str, reader: Reader, topic: str, text: str = "") -> Say:

@@ -35,7 +35,7 @@ from backend.chat.live import News
 from backend.chat.misses import missed
 from backend.chat.own_time import OwnTime
 from backend.chat.repository import Danger, OpenChat, Say
-from backend.chat.turns import Turn, Turns
+from backend.chat.turns import Issued, Turn, Turns
 from backend.core import audit, codes
 from backend.core.errors import ChatExpired, DomainError, MalformedRequest, TooMany, UnknownChoice
 from backend.core.house import House
@@ -46,7 +46,7 @@ from backend.danger.rules import key_of
 from backend.danger.service import Card, DangerWatch
 from backend.improving.service import Learning, Missed
 from backend.returning.here import PATH as HERE
-from backend.returning.service import BookingSeen, MapSeen, Returning
+from backend.returning.service import BookingSeen, MapSeen, Returning, TalkSeen
 from backend.talks import told as talk_told
 from backend.talks.service import Glance, TalkDesk
 from language import tongue
@@ -527,6 +527,8 @@ class ChatDesk:
                 return [Say("text", "talk", phrases.say("live.joined", chat.reader))], chat
             if arrival == "over" and await self._has_talk(chat):
                 return [Say("text", "talk", phrases.say("live.joined_over", chat.reader))], chat
+        if isinstance(found, TalkSeen):
+            return [await self._back_to(chat, found.talk_id)], chat
         choices = self._own_time.choices(found, chat.reader) if isinstance(found, BookingSeen) else ()
         answers = [
             Say("text", "concern", f"{heading}\n\n{answer}", author="staff")
@@ -541,6 +543,14 @@ class ChatDesk:
             chat = await self._note(chat, met=found.booking_id, ticket=found.ticket)
         return [Say("summary", "booking_manage", text, card, choices), *answers], chat
 
+    async def _back_to(self, chat: OpenChat, talk_id: str) -> Say:
+        """Where somebody has come with the code of a talk that was not booked."""
+        came = await self._talks.come_back(chat.id, talk_id)
+        if came == "in":
+            await self._silence(chat)
+        key = {"in": "live.joined", "over": "live.joined_over", "gone": "error.wrong_code"}[came]
+        return Say("text", "talk", self._house.phrases.say(key, chat.reader))
+
     async def _own_action(self, chat: OpenChat, message_id: str, action: str) -> Answer:
         """Choices that work without the assistant: about danger, codes and the talk behind one."""
         name, *arguments = action.split()
@@ -548,7 +558,7 @@ class ChatDesk:
         if name == "human":
             return await self._human(chat, message_id, arguments[0])
         if name == "saved":
-            await self._house.db.write(lambda session: codes.mark_saved(session, arguments[0]))
+            await self._house.db.write(lambda session: self._saved(session, arguments[0]))
             says = [Say("text", "booking_manage", say("code.saved_reply", reader))]
         elif name == "safe" and arguments[0] != "no":
             category, lang, about = (argument.strip("-") for argument in (*arguments[1:], "", "", "")[:3])
@@ -563,6 +573,10 @@ class ChatDesk:
         else:
             says = await self._own_time.do(name, arguments, reader, message_id)
         return await self._keep(chat, message_id, says, None)
+
+    def _saved(self, session: Session, receipt: str) -> None:
+        codes.mark_saved(session, receipt)
+        self._talks.code_saved(session, receipt)
 
     async def _human(self, chat: OpenChat, message_id: str, wish: str) -> Answer:
         """The standing choices about a human: to have one, to go in to the booked one, to show what was
@@ -590,7 +604,9 @@ class ChatDesk:
         asked = await self._talks.ask(chat.id, chat.reader)
         if asked.seated:
             await self._silence(chat)
-            return []
+            if asked.receipt is None:
+                return []
+            return [self._expander.issued(Issued(asked.receipt, "talk", {}), chat.reader)]
         say, reader, phrases = self._house.phrases.say, chat.reader, self._house.phrases
         if not self._talks.live:
             text = say("live.not_here", reader)

@@ -38,8 +38,8 @@ CLOSED = "closed"
 
 
 class ReturnCode(Base):
-    """A code's slow hash and what it opens: ``kind`` is ``booking``, ``callback``, ``concern``, ``story`` or ``case``,
-    ``subject`` that row's id.
+    """A code's slow hash and what it opens: ``kind`` is ``booking``, ``callback``, ``concern``, ``story``, ``case`` or
+    ``talk`` (with a human, not booked), ``subject`` that row's id.
 
     ``read_aloud``: staff have seen the words, when they gave it by telephone. Such a code opens nothing
     but the way to one that only the person knows, and is gone when that one is saved.

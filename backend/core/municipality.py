@@ -137,19 +137,25 @@ class BookingTerms(Strict, frozen=True):
     """Where a visit takes place, as it is told to the person: street and door."""
 
 
+LONGEST_LISTENING = 480
+"""Minutes: a login lasts no longer, whatever it does."""
+
+
 class TalkTerms(Strict, frozen=True):
     """The live conversation with a human.
 
     ``live``: whether somebody can be asked for at once. ``typical_minutes``: how long a talk usually takes,
     from which waiting times are told. ``early_minutes``: how long before a booked time its room opens.
     ``video_base``: an address that a room's name is put after, for therapists without a link of their own
-    (``https://video.example/``); empty for none.
+    (``https://video.example/``); empty for none. ``listening_minutes``: how long somebody who takes talks, or is in
+    one, stays logged in without touching anything while a page of theirs is open; others for 15 minutes.
     """
 
     live: bool = True
     typical_minutes: int = 40
     early_minutes: int = 10
     video_base: str = ""
+    listening_minutes: int = 60
 
 
 class Retention(Strict, frozen=True):
@@ -363,6 +369,9 @@ def load_municipality(directory: Path, name: str) -> Municipality:
         raise file.error("talks.video_base must begin with https:// and end with /", "talks", "video_base")
     if loaded.talks.typical_minutes < 1 or loaded.talks.early_minutes < 0:
         raise file.error("talks: minutes cannot be negative, and a talk takes some", "talks")
+    if not 0 <= loaded.talks.listening_minutes <= LONGEST_LISTENING:
+        reason = f"talks.listening_minutes must be 0 to {LONGEST_LISTENING}"
+        raise file.error(reason, "talks", "listening_minutes")
     if not 1 <= loaded.stories.draft_hours <= loaded.retention.code_hours:
         raise file.error("stories.draft_hours must be 1 to retention.code_hours", "stories", "draft_hours")
     if not 1 <= loaded.stories.hidden_days <= LONGEST_HIDDEN:

@@ -27,6 +27,7 @@ from backend.core.idempotency import Key, key_for
 from backend.core.reader import Reader
 from backend.returning.tickets import Ticket, TicketOffice
 from backend.stories.service import StoryDesk
+from backend.talks import service as talks
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,21 @@ class MapSeen:
     reader: Reader
 
 
-Seen = BookingSeen | ConcernSeen | CallbackSeen | StorySeen | MapSeen
+@dataclass(frozen=True, slots=True)
+class TalkSeen:
+    """A talk with a human that was not booked: its words are for the chat."""
+
+    talk_id: str
+    story: bool = False
+    viewer: str = ""
+
+    @property
+    def reader(self) -> Reader:
+        """Nobody's in particular."""
+        return Reader()
+
+
+Seen = BookingSeen | ConcernSeen | CallbackSeen | StorySeen | MapSeen | TalkSeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +282,8 @@ class Returning:
             return phrases.say(f"callback.found.{_told(found)}", reader, deadline=deadline)
         if isinstance(found, MapSeen):
             return phrases.say("code.map_found", reader)
+        if isinstance(found, TalkSeen):
+            return phrases.say("live.code_found", reader)
         if isinstance(found, StorySeen):
             return phrases.say(f"code.story_kind.{found.state}", reader)
         state = "answered" if found.answers else found.state
@@ -356,6 +373,8 @@ class Returning:
                 callback = await self._callbacks.status(row.subject)
                 ticket = self._ticket(row, used_before)
                 return CallbackSeen(callback, ticket, callback.waiting and callback.deadline <= now)
+            if row.kind == talks.CODE_KIND:
+                return TalkSeen(row.subject)
             if row.kind in ("story", codes.CLOSED):
                 return await self._story(row.subject)
             if row.kind == CASE_CODE:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from backend.core.people import StaffMember
-from backend.staff.rules import IDLE, LONGEST
+from backend.staff.rules import IDLE, LISTENS, LONGEST
 from backend.staff.tables import StaffSession
 
 
@@ -27,6 +27,11 @@ def note_use(session: Session, digest: str, now: datetime) -> None:
     session.execute(sa.update(StaffSession).where(StaffSession.id == digest).values(seen_at=now))
 
 
+def note_listening(session: Session, digest: str, now: datetime) -> None:
+    """Write down that a page of a session listens."""
+    session.execute(sa.update(StaffSession).where(StaffSession.id == digest).values(listened_at=now))
+
+
 def end(session: Session, digest: str) -> str | None:
     """Delete a session and return whose it was, or None."""
     row = session.get(StaffSession, digest)
@@ -43,8 +48,12 @@ def end_all(session: Session, staff_id: str) -> None:
 
 def forget_ended(session: Session, now: datetime) -> None:
     """Delete sessions that nobody can use any more."""
+    silent = sa.or_(StaffSession.listened_at.is_(None), StaffSession.listened_at <= now - LISTENS)
     session.execute(
         sa.delete(StaffSession).where(
-            sa.or_(StaffSession.seen_at <= now - IDLE, StaffSession.created_at <= now - LONGEST)
+            sa.or_(
+                sa.and_(StaffSession.seen_at <= now - IDLE, silent),
+                StaffSession.created_at <= now - LONGEST,
+            )
         )
     )

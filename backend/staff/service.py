@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from datetime import timedelta
 
 from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
@@ -65,6 +66,7 @@ class StaffDoor:
     def __init__(self, house: House) -> None:
         self._house = house
         self._passwords = Passwords()
+        self._listening = timedelta(minutes=house.municipality.talks.listening_minutes)
         self._brake = LoginBrake()
 
     async def log_in(self, login: str, password: str, source: str) -> str:
@@ -85,19 +87,26 @@ class StaffDoor:
         await self._house.db.write(lambda session: self._begin(session, member.id, token))
         return token
 
-    async def who(self, token: str | None, *, by_hand: bool = True) -> StaffMember:
+    async def who(self, token: str | None, *, by_hand: bool = True, listens: bool = False) -> StaffMember:
         """The person behind a cookie, checked anew on every request. Raises `NotLoggedIn`.
 
         What a page asks for by itself (``by_hand`` False) is no sign that somebody is there, and
-        keeps nobody logged in.
+        keeps nobody logged in; but a page that ``listens`` for people who wait does, for as long as the
+        municipality has set (``talks.listening_minutes``).
         """
         if not token or len(token) > 100:
             raise NotLoggedIn
         digest = _digest(token)
         found = await self._house.db.read(lambda session: repository.find(session, digest))
         now = self._house.clock.now()
-        if found is None or not is_alive(found[0].created_at, found[0].seen_at, now):
+        if found is None:
             raise NotLoggedIn
+        login = found[0]
+        heard = now if listens else login.listened_at
+        if not is_alive(login.created_at, login.seen_at, now, heard, self._listening):
+            raise NotLoggedIn
+        if listens and (login.listened_at is None or now - login.listened_at >= NOTE_AFTER):
+            await self._house.db.write(lambda session: repository.note_listening(session, digest, now))
         if by_hand and now - found[0].seen_at >= NOTE_AFTER:
             await self._house.db.write(lambda session: repository.note_use(session, digest, now))
         return found[1]

@@ -104,6 +104,10 @@ class Shell:
         """Who asks, for what a page asks by itself: no sign that somebody is there. Raises `NotLoggedIn`."""
         return await self.door.who(self.token(request), by_hand=False)
 
+    async def listening(self, request: Request) -> StaffMember:
+        """Who asks, for a page on which somebody waits to be needed. Raises `NotLoggedIn`; see `StaffDoor.who`."""
+        return await self.door.who(self.token(request), by_hand=False, listens=True)
+
     async def someone(self, request: Request) -> StaffMember | None:
         """`polling`, or None for nobody: for streams, which ask again and again whether they may go on."""
         try:

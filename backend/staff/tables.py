@@ -11,7 +11,11 @@ from backend.core.db import Base, Instant
 
 
 class StaffSession(Base):
-    """One login. ``id`` is the SHA-256 of a random 256-bit token, so that a stolen database opens no session."""
+    """One login. ``id`` is the SHA-256 of a random 256-bit token, so that a stolen database opens no session.
+
+    ``seen_at``: when something was last done by hand; ``listened_at``: when a page last listened for somebody
+    whom a person may be waiting for.
+    """
 
     __tablename__ = "staff_session"
 
@@ -19,3 +23,4 @@ class StaffSession(Base):
     staff_id: Mapped[str] = mapped_column(sa.ForeignKey("staff_member.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime] = mapped_column(Instant)
     seen_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    listened_at: Mapped[datetime | None] = mapped_column(Instant)

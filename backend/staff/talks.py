@@ -245,7 +245,7 @@ def setup(shell: Shell, talks: TalkDesk, booking: BookingDesk) -> None:
         with live.listen(f"talks:{staff.unit}") as feed, talks.presence.open(f"staff:{staff.id}"):
             talks.duty_changed(staff)
             first = [Event(LINE, await count())]
-            await sse.stream(request, ListFeed(feed, count), first=first, allowed=_still(request))
+            await sse.stream(request, ListFeed(feed, count), first=first, allowed=_still(request, takes_talks(staff)))
         return None
 
     @bp.post("/samtal/inne")
@@ -291,8 +291,11 @@ def setup(shell: Shell, talks: TalkDesk, booking: BookingDesk) -> None:
         async def render(line: Line) -> str:
             return await pages.piece(request, line)
 
+        async def going_on() -> bool:
+            return await talks.goes_on(staff, talk_id)
+
         async def allowed() -> bool:
-            return await _still(request)() and await talks.may_read(staff, talk_id)
+            return await _still(request, going_on)() and await talks.may_read(staff, talk_id)
 
         with live.listen(f"talk:{talk_id}") as feed, talks.presence.open(f"with:{talk_id}:{staff.id}"):
             try:
@@ -403,10 +406,18 @@ def setup(shell: Shell, talks: TalkDesk, booking: BookingDesk) -> None:
             return await pages.show(request, staff, talk_id, 409)
         return back(talk_id)
 
-    def _still(request: Request) -> Callable[[], Awaitable[bool]]:
+    def takes_talks(staff: StaffMember) -> Callable[[], Awaitable[bool]]:
+        async def takes() -> bool:
+            return await talks.takes_talks(staff)
+
+        return takes
+
+    def _still(request: Request, needed: Callable[[], Awaitable[bool]]) -> Callable[[], Awaitable[bool]]:
+        """Whether a stream may go on. While somebody is ``needed`` there, its page counts as their being there."""
+
         async def still() -> bool:
             try:
-                await shell.polling(request)
+                await (shell.listening if await needed() else shell.polling)(request)
             except NotLoggedIn:
                 return False
             return True

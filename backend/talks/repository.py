@@ -14,6 +14,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from backend.core.codes import ReturnCode
 from backend.core.errors import KeyReused, NotFound
 from backend.core.people import Role, StaffMember
 from backend.core.vault import Vault, new_id
@@ -410,5 +411,6 @@ def purge(session: Session, over_before: datetime, limit: int) -> int:
     if due:
         for table in (TalkMessage, TalkSeat):
             session.execute(sa.delete(table).where(table.talk_id.in_(due)))
+        session.execute(sa.delete(ReturnCode).where(ReturnCode.subject.in_(due)))
         session.execute(sa.delete(Talk).where(Talk.id.in_(due)))
     return len(due)

@@ -16,6 +16,8 @@ VISITOR, STAFF, NOTICE = "visitor", "staff", "notice"
 
 LINGERS = timedelta(minutes=30)
 """How long after its booked end a talk that nobody has begun can still be come to."""
+RETURNS = timedelta(hours=2)
+"""How long after they went somebody with a code comes back to the same line, or the same talk."""
 LATE = timedelta(minutes=5)
 """How long after its time a booked talk rings at colleagues too."""
 DROPPED = timedelta(minutes=3)

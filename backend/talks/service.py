@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from backend.booking.meeting import Appointment, Meetings
-from backend.core import audit, outbox
+from backend.core import audit, codes, outbox
 from backend.core.audit import Tag
 from backend.core.clock import to_local
 from backend.core.errors import Conflict, EmptyText, NotFound
@@ -37,18 +37,25 @@ from backend.talks.waiting import Outlook, WaitingRoom
 
 T = TypeVar("T")
 Arrival = Literal["in", "early", "over"]
+Return = Literal["in", "over", "gone"]
 
 SAID, STATE, LINE, TYPING, READ, HERE = "said", "state", "line", "typing", "read", "here"
 """What open pages are told: somebody wrote; the talk is another; the line moved; and the signals that nobody stores."""
+CODE_KIND = "talk"
+"""What `backend.core.codes` calls a code that leads to a talk that was not booked."""
 _BATCH = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What came of asking for a human: a place in the line, or when somebody is there next."""
+    """What came of asking for a human: a place in the line, or when somebody is there next.
+
+    ``receipt`` names the code that leads back to the talk, where one was made just now.
+    """
 
     seated: bool
     outlook: Outlook
+    receipt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +151,8 @@ class TalkDesk:
         return await self._house.db.read(lambda session: self._room.outlook(session, now))
 
     async def ask(self, chat_id: str, reader: Reader) -> Asked:
-        """Put a chat in the line, once; not when nobody is there, since then nobody would come."""
+        """Put a chat in the line, once, with a code for coming back; not when nobody is there, since then nobody would come."""
+        code = await self._house.codes.new()
 
         def work(session: Session) -> tuple[Asked, list[str]]:
             now = self._house.clock.now()
@@ -157,10 +165,12 @@ class TalkDesk:
             talk = self._new(reader, self._room.unit, now)
             repository.add(session, talk)
             repository.sit(session, chat_id, talk.id, now)
+            receipt = new_id()
+            codes.issue(session, self._house.vault, code, receipt, CODE_KIND, talk.id, now)
             audit.record(session, now, Tag.TALK_ASKED, talk.id)
             if outlook.staffing == "away":
                 self._mail(session, talk.unit, now)
-            return Asked(True, outlook), [talk.id]
+            return Asked(True, outlook, receipt), [talk.id]
 
         asked, changed = await self._contend(work)
         self.tell(*changed)
@@ -200,6 +210,42 @@ class TalkDesk:
         arrival, changed = await self._contend(work)
         self.tell(*changed)
         return arrival
+
+    async def come_back(self, chat_id: str, talk_id: str) -> Return:
+        """Somebody with the code of a talk that was not booked comes back to it, or to its place in the line.
+
+        ``over``: it has ended and can be read. ``gone``: its words have been taken away.
+        """
+
+        def work(session: Session) -> tuple[Return, list[str]]:
+            now = self._house.clock.now()
+            talk = repository.held(session, talk_id)
+            if talk is None or talk.wiped:
+                return "gone", []
+            talk.returnable = True  # whoever writes the code has it
+            soon = talk.closed_at is not None and now < talk.closed_at + rules.RETURNS
+            if talk.state == LEFT and soon and self._room.outlook(session, now).staffing != "closed":
+                talk.state, talk.closed_at = WAITING, None
+            before = repository.seat_of(session, chat_id)
+            if before is not None and before.talk_id != talk.id:
+                self._leave(session, before, now)
+            repository.sit(session, chat_id, talk.id, now)
+            if talk.state not in ACTIVE:
+                repository.stand_up(session, now, chat_id=chat_id)
+                return "over", []
+            audit.record(session, now, Tag.TALK_JOINED, talk.id)
+            return "in", [talk.id, *([before.talk_id] if before is not None else [])]
+
+        came, changed = await self._contend(work)
+        self.tell(*changed)
+        return came
+
+    def code_saved(self, session: Session, receipt: str) -> None:
+        """Somebody has said that they have the code of ``receipt``: if it leads to a talk, they may come back to it."""
+        row = session.get(codes.ReturnCode, receipt)
+        talk = repository.held(session, row.subject) if row is not None and row.kind == CODE_KIND else None
+        if talk is not None:
+            talk.returnable = True
 
     def glance(self, session: Session, chat_id: str, holder: str) -> Glance:
         """Where a chat stands. ``holder`` is the name under which it books."""
@@ -347,7 +393,8 @@ class TalkDesk:
     def wipe(self, session: Session, chat_id: str) -> list[str]:
         """A chat is wiped: what was said in talks that nobody can come back to goes with it; returns which talks to tell.
 
-        A booked talk stays for whoever has its code. Answers go too, since they may repeat what was told.
+        One that its visitor has a code for stays; whoever leaves the line with a code has left it, and may come
+        back to it. Answers go too, since they may repeat what was told.
         """
         now = self._house.clock.now()
         changed = []
@@ -358,12 +405,14 @@ class TalkDesk:
             changed.append(talk.id)
             repository.stand_up(session, now, chat_id=chat_id)
             left = not repository.chats_of(session, talk.id)
-            if talk.booking_id is None:
+            kept = talk.booking_id is not None or talk.returnable
+            if not kept:
                 repository.wipe_words(session, talk)
+                codes.revoke(session, talk.id)
                 talk.wiped = True
                 repository.note(session, talk, Notice.WIPED, now)
                 audit.record(session, now, Tag.TALK_WIPED, talk.id)
-            if talk.state in ACTIVE and (talk.booking_id is None or (talk.state == WAITING and left)):
+            if talk.state in ACTIVE and (not kept or (talk.state == WAITING and left)):
                 self._over(session, talk, LEFT, now)
         repository.forget_chat(session, chat_id)
         return changed
@@ -475,6 +524,16 @@ class TalkDesk:
     async def may_read(self, staff: StaffMember, talk_id: str) -> bool:
         """Whether ``staff`` may read a talk at this moment."""
         query = repository.readable_by(staff)
+        return await self._house.db.read(lambda s: repository.find(s, query, talk_id) is not None)
+
+    async def takes_talks(self, staff: StaffMember) -> bool:
+        """Whether ``staff`` has said today that they take talks at once."""
+        since = await self._house.db.read(lambda session: repository.duty_since(session, staff.id))
+        return since is not None and self._same_day(since, self._house.clock.now())
+
+    async def goes_on(self, staff: StaffMember, talk_id: str) -> bool:
+        """Whether ``staff`` is in a talk at this moment."""
+        query = repository.readable_by(staff).where(Talk.state == OPEN)
         return await self._house.db.read(lambda s: repository.find(s, query, talk_id) is not None)
 
     async def readable(self, staff: StaffMember, talk_ids: Collection[str]) -> set[str]:
@@ -706,6 +765,7 @@ class TalkDesk:
             data_key=self._house.vault.new_key(),
             last_seq=0,
             wiped=False,
+            returnable=False,
             created_at=now,
             touched_at=now,
         )

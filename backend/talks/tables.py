@@ -18,7 +18,8 @@ class Talk(Base):
 
     It has a row of its own, and not the chat's, since somebody with a code comes back after
     their chat has been wiped. ``therapist_id`` is who it is with (of a booked one: who it is booked
-    with, until it begins), ``offered_to`` the colleague who has been asked to take over. ``last_seq``
+    with, until it begins), ``offered_to`` the colleague who has been asked to take over. ``returnable``: it was not
+    booked, and its visitor has a code that leads back to it. ``last_seq``
     is the number of the newest message; taking the next number locks the row, so that numbers
     have no gaps for a page that asks for what came after one. ``wiped`` says that the visitor has
     taken the words away. Texts are sealed with ``data_key``.
@@ -39,6 +40,7 @@ class Talk(Base):
     data_key: Mapped[bytes]
     last_seq: Mapped[int] = mapped_column(default=0)
     wiped: Mapped[bool] = mapped_column(default=False)
+    returnable: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     created_at: Mapped[datetime] = mapped_column(Instant)
     opened_at: Mapped[datetime | None] = mapped_column(Instant)
     closed_at: Mapped[datetime | None] = mapped_column(Instant)

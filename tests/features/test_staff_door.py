@@ -71,9 +71,10 @@ def test_a_login_that_does_not_exist_takes_as_long(door: StaffDoor, karin: Staff
     passwords = Passwords()
 
     def taken(stored: str | None) -> float:
-        begin = time.perf_counter()
+        # The processor's time and not the clock's: what else the machine does is no difference between the two.
+        begin = time.process_time()
         assert not run(passwords.verify(stored, "fel"))
-        return time.perf_counter() - begin
+        return time.process_time() - begin
 
     taken(None)
     pairs = [(taken(karin.password_hash), taken(None)) for _ in range(9)]
@@ -99,6 +100,38 @@ def test_a_session_ends_after_fifteen_idle_minutes(door: StaffDoor, karin: Staff
         clock.forward(minutes=14)
         run(door.who(token))
     clock.forward(minutes=15)
+    with pytest.raises(NotLoggedIn):
+        run(door.who(token))
+
+
+def test_a_page_that_listens_for_people_keeps_its_person_in_for_an_hour(
+    door: StaffDoor, karin: StaffMember, clock: ManualClock
+) -> None:
+    """Idle and heard of all the time: for as long as the municipality has set, and no minute longer."""
+    token = run(door.log_in("karin", PASSWORD, "192.0.2.1"))
+    for _ in range(59):
+        clock.forward(minutes=1)
+        run(door.who(token, by_hand=False, listens=True))
+        assert karin.id == run(door.who(token, by_hand=False)).id
+    run(door.forget_ended())
+    clock.forward(minutes=1)
+    with pytest.raises(NotLoggedIn):
+        run(door.who(token, by_hand=False, listens=True))
+    with pytest.raises(NotLoggedIn):
+        run(door.who(token))
+
+
+def test_what_is_done_by_hand_begins_the_hour_anew(door: StaffDoor, karin: StaffMember, clock: ManualClock) -> None:
+    """But only while a page listens: once it is gone for two minutes the quarter of an hour is what counts."""
+    token = run(door.log_in("karin", PASSWORD, "192.0.2.1"))
+    clock.forward(minutes=10)
+    run(door.who(token, by_hand=False, listens=True))
+    clock.forward(minutes=3)
+    run(door.who(token, by_hand=False, listens=True))
+    run(door.who(token))
+    clock.forward(minutes=14)
+    run(door.who(token, by_hand=False, listens=True))
+    clock.forward(minutes=3)
     with pytest.raises(NotLoggedIn):
         run(door.who(token))
 

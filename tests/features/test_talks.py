@@ -16,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from backend.booking.service import BookingDesk, Details
+from backend.core import codes
 from backend.core.audit import AuditEvent
 from backend.core.errors import Conflict, EmptyText, KeyReused, NotFound, TextTooLong
 from backend.core.house import House
@@ -663,6 +664,58 @@ def test_leaving_the_page_takes_the_words_of_a_talk_without_a_code(house: House,
     assert 0 == count(house, TalkMessage, TalkMessage.body.is_not(None)) == count(house, TalkSeat)
     with pytest.raises(Conflict):
         run(desk.reopen(anna, waiting))
+
+
+def test_with_a_saved_code_one_comes_back_to_a_talk_that_was_not_booked(
+    house: House, desk: TalkDesk, clock: ManualClock
+) -> None:
+    """Left in the line: out of it, and in it again. Left in the talk: it waits with all that was written."""
+    asked = run(desk.ask("c1", CHILD))
+    waiting = seat(desk).talk_id
+    house.db.write_now(lambda session: desk.code_saved(session, asked.receipt))
+    writes(desk, WORDS)
+    house.db.write_now(lambda session: desk.wipe(session, "c1"))
+    assert LEFT == talk(house, waiting).state
+    clock.forward(minutes=20)
+    assert "in" == run(desk.come_back("c2", waiting))
+    assert WAITING == talk(house, waiting).state
+    anna = member(house, "anna")
+    run(desk.take(anna, waiting))
+    house.db.write_now(lambda session: desk.wipe(session, "c2"))
+    file = run(desk.open_for(anna, waiting))
+    assert (OPEN, False, False) == (file.state, file.wiped, file.seated)
+    run(desk.write(anna, waiting, "Jag är kvar."))
+    assert "in" == run(desk.come_back("c3", waiting))
+    assert [f"visitor: {WORDS}", "staff: Jag är kvar."] == [
+        line for line in log(desk, "c3") if not line.startswith("service")
+    ]
+    run(desk.close(anna, waiting))
+    assert "over" == run(desk.come_back("c4", waiting))
+    assert f"visitor: {WORDS}" in log(desk, "c4")
+
+
+def test_a_code_that_nobody_saved_keeps_nothing(house: House, desk: TalkDesk) -> None:
+    """Who leaves without having saved it takes the words along, and the code opens nothing."""
+    asked = run(desk.ask("c1", CHILD))
+    waiting = seat(desk).talk_id
+    assert asked.receipt is not None
+    house.db.write_now(lambda session: desk.wipe(session, "c1"))
+    assert "gone" == run(desk.come_back("c2", waiting))
+    assert house.db.read_now(lambda session: session.get(codes.ReturnCode, asked.receipt)) is None
+
+
+def test_who_comes_back_late_or_in_the_evening_reads_and_does_not_wait(
+    house: House, desk: TalkDesk, clock: ManualClock
+) -> None:
+    """After two hours the place in the line is gone; the words are not."""
+    asked = run(desk.ask("c1", CHILD))
+    waiting = seat(desk).talk_id
+    house.db.write_now(lambda session: desk.code_saved(session, asked.receipt))
+    writes(desk, WORDS)
+    run(desk.leave("c1"))
+    clock.forward(hours=3)
+    assert "over" == run(desk.come_back("c2", waiting))
+    assert f"visitor: {WORDS}" in log(desk, "c2")
 
 
 def test_talks_go_by_themselves(house: House, desk: TalkDesk, clock: ManualClock) -> None:

@@ -695,3 +695,45 @@ def test_leaving_wipes_an_unbooked_talk(town: Town) -> None:
     assert ["wiped"] == left
     page = html.unescape(staff.get(f"/personal/samtal/{talk_id}").text)
     assert WORDS not in page and "orden är borttagna" in page
+
+
+def test_with_a_saved_code_one_leaves_the_page_and_comes_back(town: Town) -> None:
+    """A code is shown to whoever asks for a human; once it is saved the talk is there after "Lämna sidan"."""
+    staff, chat = town.enter("anna"), town.child()
+    answer = picks(chat, "human:now")
+    shown = next(one for one in answer["messages"] if one["kind"] == "code")
+    assert "försvinner samtalet när du lämnar sidan" in shown["text"]
+    words = " ".join(shown["card"]["words"])
+    picks(chat, shown["choices"][0]["id"])
+    talk_id = talk_of(chat)
+    staff.post(f"/personal/samtal/{talk_id}/ta")
+    says(chat, WORDS)
+    chat.delete("/api/chats")
+    assert "open" == town.state(talk_id)
+    assert "kan komma tillbaka med sin kod" in html.unescape(staff.get(f"/personal/samtal/{talk_id}").text)
+    writes(staff, talk_id, "Jag är kvar.")
+    back = town.child()
+    answer = says(back, words)
+    assert ("human", talk_id) == (answer["mode"], talk_of(back))
+    assert WORDS in texts(back, "visitor") and "Jag är kvar." in texts(back, "staff")
+    assert words not in " ".join(texts(back))
+    page = html.unescape(town.served.client.post("/min-tid", data={"words": words}).text)
+    assert "Koden går till ditt samtal i chatten." in page and WORDS not in page
+
+
+def test_who_waits_for_somebody_stays_in_and_an_empty_chair_does_not(town: Town) -> None:
+    """Twenty minutes without a touch: in, for who takes talks. After an hour the screen is nobody's."""
+    anna, samir = town.enter("anna"), town.enter("samir")
+    anna.post("/personal/samtal/inne", data={"on": "1"})
+    with listening(anna, "/personal/samtal/nu") as hers, listening(samir, "/personal/samtal/nu") as his:
+        next(hers), next(his)
+        town.clock.ahead += timedelta(minutes=20)
+        picks(town.child(), "human:now")
+        assert "line" == next(hers)[0]
+        assert "closed" == next(name for name, _, _ in his if name != "line")
+        town.clock.ahead += timedelta(minutes=41)
+        picks(town.child(), "human:now")
+        assert "closed" == next(name for name, _, _ in hers if name != "line")
+    assert "/personal/logga-in" in str(anna.get("/personal/samtal").url)
+    anna = town.enter("anna")
+    anna.post("/personal/samtal/inne", data={"on": "0"})
