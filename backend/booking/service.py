@@ -40,7 +40,7 @@ from backend.core.phone import hidden, parse_phone
 from backend.core.reader import Reader
 from backend.core.vault import new_id
 
-__all__ = ["BookingDesk", "BookingFile", "BookingView", "Changed", "Confirmed", "Details", "Held", "StaffBooking"]
+__all__ = ["BookingDesk", "BookingView", "Changed", "Confirmed", "Details", "Held", "StaffBooking"]
 
 _BATCH = 500
 
@@ -136,24 +136,6 @@ class StaffBooking:
     therapist: str
     own: bool
     interpreter: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class BookingFile:
-    """A booking as staff open it, with what the person wrote."""
-
-    booking_id: str
-    start: datetime
-    end: datetime
-    channel: str
-    reader: Reader
-    therapist: str
-    meeting_url: str | None
-    phone: str | None
-    safe: Safe
-    note: str | None
-    interpreter: str | None
-    call_me: str | None = None
 
 
 class BookingDesk:
@@ -491,36 +473,6 @@ class BookingDesk:
             ]
 
         return await self._db.read(work)
-
-    async def open_for(self, staff: StaffMember, booking_id: str) -> BookingFile:
-        """A booking with what the person wrote; the opening is logged first. Raises `NotFound` for one not theirs to read."""
-
-        def work(session: Session) -> BookingFile:
-            row = session.execute(repository.readable_by(staff).where(Booking.id == booking_id)).one_or_none()
-            if row is None:
-                raise NotFound
-            booking, first_name, meeting_url = row
-            audit.record(session, self._house.clock.now(), Tag.BOOKING_READ, booking_id, actor=staff.id)
-            safe = self._open(booking, "safe")
-            return BookingFile(
-                booking.id,
-                booking.start_at,
-                booking.end_at,
-                booking.channel or "",
-                _reader(booking),
-                first_name,
-                # The room is for the two who meet in it, and for no colleague.
-                room(self._house, booking.id, booking.channel, meeting_url)
-                if booking.therapist_id == staff.id
-                else None,
-                self._open(booking, "phone"),
-                msgspec.json.decode(safe, type=Safe) if safe else Safe(),
-                self._open(booking, "note"),
-                booking.interpreter,
-                self._open(booking, "call_me"),
-            )
-
-        return await self._db.write(work)
 
     async def readable(self, staff: StaffMember, booking_ids: Collection[str]) -> set[str]:
         """Those of the bookings that ``staff`` may open."""

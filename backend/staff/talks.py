@@ -15,7 +15,8 @@ from typing import Any
 
 from sanic import HTTPResponse, Request, redirect, text
 
-from backend.booking.service import BookingDesk, BookingFile
+from backend.booking.attending import Attending, Sheet
+from backend.booking.service import BookingDesk
 from backend.core.clock import to_local
 from backend.core.errors import Conflict, DomainError, NotFound, NotLoggedIn
 from backend.core.live import RESYNC, Event, Feed
@@ -109,10 +110,11 @@ class Booked:
 
 
 class _Pages:
-    def __init__(self, shell: Shell, talks: TalkDesk, booking: BookingDesk) -> None:
+    def __init__(self, shell: Shell, talks: TalkDesk, booking: BookingDesk, attending: Attending) -> None:
         self._shell = shell
         self._talks = talks
         self._booking = booking
+        self._attending = attending
         self._say = shell.house.phrases.say
         self._early = shell.house.municipality.talks.early_minutes
 
@@ -178,12 +180,12 @@ class _Pages:
             ],
         }
 
-    async def _facts(self, staff: StaffMember, file: TalkFile) -> BookingFile | None:
+    async def _facts(self, staff: StaffMember, file: TalkFile) -> Sheet | None:
         """What was told when the talk was booked, for whoever may read the booking."""
         if file.booking_id is None:
             return None
         try:
-            return await self._booking.open_for(staff, file.booking_id)
+            return await self._attending.sheet(staff, file.booking_id)
         except NotFound:
             return None
 
@@ -205,10 +207,10 @@ class _Pages:
         ]
 
 
-def setup(shell: Shell, talks: TalkDesk, booking: BookingDesk) -> None:
+def setup(shell: Shell, talks: TalkDesk, booking: BookingDesk, attending: Attending) -> None:
     """Add the pages to the staff app."""
     known, show, bp, live = shell.known, shell.show, shell.bp, shell.house.live
-    pages = _Pages(shell, talks, booking)
+    pages = _Pages(shell, talks, booking, attending)
     shell.way(PATH, "staff.live.nav", talks.open_to)
     shell.share("bell", pages.bell)
 

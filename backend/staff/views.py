@@ -12,6 +12,7 @@ from typing import Any
 from sanic import HTTPResponse, Request, Sanic, redirect
 
 from backend.alerts.service import AlertDesk
+from backend.booking.attending import Attending
 from backend.booking.callbacks import CallbackDesk
 from backend.booking.service import BookingDesk
 from backend.concerns.dryrun import RulesDesk
@@ -56,7 +57,7 @@ def setup(
     handled = HandlingDesk(house)
     shell.way(HOME, "staff.home")
     shell.share("alarms", ringing.banner)
-    live.setup(shell, talks, booking)
+    live.setup(shell, talks, booking, Attending(house))
 
     def today() -> date:
         return to_local(house.clock.now()).date()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from backend.booking.attending import Attending
 from backend.booking.lifecycle import BOOKED, CANCELLED, HELD
 from backend.booking.rules import Wanted
 from backend.booking.safe import Safe
@@ -89,7 +90,7 @@ def test_other_units_and_roles_are_told_that_a_booking_does_not_exist(desk: Book
     for stranger in strangers:
         assert [] == run(desk.list_for(stranger, date(2026, 11, 25)))
         with pytest.raises(NotFound):
-            run(desk.open_for(stranger, made.booking_id))
+            run(Attending(house).sheet(stranger, made.booking_id))
     assert 0 == count(house, AuditEvent, AuditEvent.tag == Tag.BOOKING_READ.value)
 
 
@@ -100,7 +101,7 @@ def test_own_team_and_manager_read_what_was_written_and_leave_a_trace(desk: Book
     anna = replace_id(anna, "anna")
     chief = add_staff(house, "chief", role=Role.MANAGER)
     for reader in (anna, samir, chief):
-        opened = run(desk.open_for(reader, made.booking_id))
+        opened = run(Attending(house).sheet(reader, made.booking_id))
         assert "+46701740605" == opened.phone
         assert CALL.safe == opened.safe
         assert CANARY == opened.note
@@ -465,7 +466,7 @@ def test_details_that_cannot_be_used_are_told_and_the_hold_stays(desk: BookingDe
 def test_a_number_is_not_kept_for_a_talk_that_needs_none(desk: BookingDesk, house: House) -> None:
     """Who changes from phone to chat leaves no number behind, only the note."""
     made = booked(desk, details=replace(CALL, channel="chat"))
-    opened = run(desk.open_for(add_staff(house, "samir"), made.booking_id))
+    opened = run(Attending(house).sheet(add_staff(house, "samir"), made.booking_id))
     assert (None, Safe(), CANARY) == (opened.phone, opened.safe, opened.note)
 
 
@@ -475,10 +476,10 @@ def test_a_video_talk_shows_both_the_same_room(desk: BookingDesk, house: House) 
     A colleague who may read the booking does not see the room.
     """
     made = booked(desk, details=Details("video"))
-    assert run(desk.open_for(add_staff(house, "samir"), made.booking_id)).meeting_url is None
+    assert run(Attending(house).sheet(add_staff(house, "samir"), made.booking_id)).meeting_url is None
     own = house.db.read_now(lambda session: session.get(StaffMember, "anna"))
     assert own is not None
-    opened = run(desk.open_for(own, made.booking_id))
+    opened = run(Attending(house).sheet(own, made.booking_id))
     found = run(desk.find(made.booking_id))
     assert ["https://video.example/anna"] * 3 == [made.meeting_url, opened.meeting_url, found.meeting_url]
     run(desk.cancel(made.booking_id))

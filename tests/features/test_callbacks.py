@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from backend.alerts.tables import Alert
+from backend.booking.attending import Attending
 from backend.booking.callbacks import CallbackDesk, Request
 from backend.booking.promise_tables import Callback, CapacityAlarm, TimeRequest
 from backend.booking.safe import Safe
@@ -226,7 +227,7 @@ def test_who_left_no_number_is_given_a_time_and_finds_it_with_the_code(
     returning = Returning(house, booking, concerns, StoryDesk(house, concerns), MapDesk(house))
     found = run(returning.open(asked.words, "test"))
     assert isinstance(found, BookingSeen) and found.active and "Anna" == found.booking.therapist
-    opened = run(booking.open_for(anna(house), found.booking_id))
+    opened = run(Attending(house).sheet(anna(house), found.booking_id))
     assert (CANARY, Reader("child", "10-12")) == (opened.note, opened.reader)
     assert (1, 0) == (count(house, Booking, Booking.state == "booked"), overlaps(house))
     with pytest.raises(Conflict):

@@ -9,6 +9,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from backend.booking.attending import Attending
 from backend.booking.service import BookingDesk, Confirmed, Details
 from backend.booking.video import room
 from backend.core.content import ContentError
@@ -57,7 +58,7 @@ def test_only_the_therapist_of_the_talk_sees_the_room(house: House) -> None:
 
     booked = asyncio.run(book())
     people = {name: house.db.read_now(lambda s, name=name: s.get(StaffMember, name)) for name in ("anna", "samir")}
-    files = {name: asyncio.run(desk.open_for(one, booked.booking_id)) for name, one in people.items() if one}
+    files = {name: asyncio.run(Attending(house).sheet(one, booked.booking_id)) for name, one in people.items() if one}
     own = booked.therapist.lower()
     assert booked.meeting_url is not None and booked.meeting_url == files[own].meeting_url
     assert [None] == [file.meeting_url for name, file in files.items() if name != own]

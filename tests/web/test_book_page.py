@@ -12,9 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from backend.app import build_house
+from backend.booking.attending import Attending
 from backend.booking.lifecycle import BOOKED, HELD
 from backend.booking.safe import Safe
-from backend.booking.service import BookingDesk
 from backend.booking.tables import Booking
 from backend.config import Settings
 from backend.core import migrate
@@ -225,7 +225,7 @@ def test_a_changed_answer_keeps_the_others(served: Served, house: House) -> None
 def _opened(house: House, booking_id: str) -> object:
     import asyncio
 
-    return asyncio.run(BookingDesk(house).open_for(add_staff(house, "samir"), booking_id))
+    return asyncio.run(Attending(house).sheet(add_staff(house, "samir"), booking_id))
 
 
 def test_a_video_talk_comes_with_its_link(served: Served) -> None:
