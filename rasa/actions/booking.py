@@ -27,7 +27,7 @@ from actions.steps import (
     read_back,
     safe_contact,
 )
-from actions.turn import SURE, Turn, say, trouble
+from actions.turn import SURE, Turn, ended, say, trouble
 
 when.ready()
 
@@ -87,10 +87,10 @@ class ActionFindTimes(Action):
             found = await turn.backend.times(wanted=wanted)
         except (BackendDown, BackendRefused):
             trouble(dispatcher, turn, "retry_booking")
-            return []
+            return ended(turn)
         if not _shown(found)["times"]:
             _no_times(dispatcher, turn, found.get("opens"))
-            return []
+            return ended(turn)
         answer_also(dispatcher, turn)
         if not found["known"]:
             say(dispatcher, "utter_same_person_unknown", turn)

@@ -15,7 +15,7 @@ from rasa_sdk.types import DomainDict
 
 from actions import words
 from actions.backend_client import BackendDown, BackendRefused
-from actions.turn import Turn, say, trouble
+from actions.turn import Turn, ended, say, trouble
 
 
 class ActionOwnTalk(Action):
@@ -29,6 +29,9 @@ class ActionOwnTalk(Action):
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
+        return [*await self._done(dispatcher, turn), *ended(turn)]
+
+    async def _done(self, dispatcher: CollectingDispatcher, turn: Turn) -> list[EventType]:
         ticket = turn.slot("ticket")
         if not ticket or turn.loop:
             return _by_code(dispatcher, turn)

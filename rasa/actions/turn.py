@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from rasa_sdk import Tracker
+from rasa_sdk.events import EventType, FollowupAction
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions import when, whom, words
@@ -252,6 +253,14 @@ class Turn:
             if event.get("event") == "action" and event["name"] not in {form, *_QUIET}:
                 return True
         return False
+
+
+def ended(turn: Turn) -> list[EventType]:
+    """The events after which Rasa waits for the person, where a plain yes has led to an action.
+
+    No rule says what follows after a yes, so Rasa would take it for something that it had not understood.
+    """
+    return [FollowupAction("action_listen")] if turn.intent == "affirm" and not turn.loop else []
 
 
 def say(
