@@ -38,9 +38,9 @@ class Foreign(str):
 
 
 class PlainInTags(Extension):
-    """Where no element can stand, in a tag or in a title, an option or a text field, a `Foreign` text is text."""
+    """Where no such element can stand, in a tag or in a title, an option, a text field or a picture, a `Foreign` text is text."""
 
-    _OPEN = re.compile(r"<(/?)(title|option|textarea|script|style)?|>", re.IGNORECASE)
+    _OPEN = re.compile(r"<(/?)(title|option|textarea|script|style|svg)?\b|>", re.IGNORECASE)
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)

@@ -78,7 +78,7 @@ function contact(line, urgent) {
   return element(
     "li",
     { class: "contact" },
-    element("span", { class: "contact-name" }, line.name),
+    element("span", { class: "contact-name" }, element("bdi", { lang: "sv" }, line.name)),
     number,
     marks,
     line.note && !urgent ? element("span", { class: "contact-note" }, line.note) : null,
