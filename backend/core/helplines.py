@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -193,6 +194,10 @@ class Helplines:
                 raise file.error(
                     f"{line.id} is for {', '.join(strange)}, whom nobody knows", "lines", place, "audience"
                 )
+            if not _same_number(line):
+                raise file.error(
+                    f"{line.id} reads {line.number_display} and dials another", "lines", place, "number_tel"
+                )
             if line.verified_at and line.verify_by and line.verify_by < line.verified_at:
                 raise file.error(f"{line.id} is stale before it was read", "lines", place, "verify_by")
         for name, ids in parsed.sets.items():
@@ -219,13 +224,13 @@ class Helplines:
         ids = self._sets.get(name) or self._sets["child"]
         return [self.show(line_id, reader, today) for line_id in ids]
 
-    def show(self, line_id: str, reader: Reader, today: date) -> Shown:
-        """One line in the reader's words; raises `KeyError`.
+    def show(self, line_id: str, reader: Reader, today: date, draft: Mapping[str, str] | None = None) -> Shown:
+        """One line in the reader's words; raises `KeyError`. With a ``draft``, as it would be with these fields.
 
         Hours that are more than "round the clock" are written in Swedish, and not shown in another language.
         """
-        line = self._line(line_id)
-        note, lang = self._note(line, reader.lang)
+        line = self._line(line_id, draft)
+        note, lang = self._note(line, reader.lang, draft)
         hours = line.hours if reader.spoken == SOURCE and reader.lang not in self._notes else None
         if line.round_the_clock:
             hours = self._phrases.say("common.round_the_clock", reader)
@@ -233,7 +238,7 @@ class Helplines:
             id=line.id,
             name=line.name,
             number=line.number_display,
-            tel=line.number_tel,
+            tel=line.number_tel if _same_number(line) else None,
             spoken=line.spoken,
             url=line.url,
             note=note.adult if reader.grown_up else note.child,
@@ -245,8 +250,12 @@ class Helplines:
 
     def stale(self, today: date) -> list[str]:
         """Names of shown lines whose check has run out, for the staff app."""
-        lines = [self._line(one) for one, line in self._lines.items() if line.listed]
-        return [line.name for line in lines if line.verify_by is None or line.verify_by < today]
+        return [line.name for one, line in self._lines.items() if line.listed and self.is_stale(one, today)]
+
+    def is_stale(self, line_id: str, today: date) -> bool:
+        """Whether the check of a line has run out: it has lost its hours, and somebody must call it. Raises `KeyError`."""
+        line = self._line(line_id)
+        return line.verify_by is None or line.verify_by < today
 
     def texts(self) -> Iterator[Text]:
         """Every line that is shown, field by field, as the files have it: for staff to edit. Notes in each language."""
@@ -262,12 +271,12 @@ class Helplines:
                     note = known[line.id]
                     yield Text(_key(line.id), lang, "helpline", {"child": note.child, "adult": note.adult}, about)
 
-    def _line(self, line_id: str) -> Line:
+    def _line(self, line_id: str, draft: Mapping[str, str] | None = None) -> Line:
         """A line with what has been published of it. What can no longer be read leaves what the file says."""
         line = self._lines[line_id]
-        over = self._wording.over(_key(line_id), SOURCE)
+        over = {**self._wording.over(_key(line_id), SOURCE), **(draft or {})}
         changed: dict[str, Any] = {}
-        for name, text in over.items() if over else ():
+        for name, text in over.items():
             if name in FIELDS:
                 try:
                     changed[name] = read_field(name, text)
@@ -275,15 +284,21 @@ class Helplines:
                     continue
         return msgspec.structs.replace(line, **changed) if changed else line
 
-    def _note(self, line: Line, lang: Lang) -> tuple[Note, Lang]:
+    def _note(self, line: Line, lang: Lang, draft: Mapping[str, str] | None = None) -> tuple[Note, Lang]:
         lang = lang if line.id in self._notes.get(lang, {}) else SOURCE
         note = self._notes[lang][line.id] if lang != SOURCE else line.note
-        over = self._wording.over(_key(line.id), lang)
+        over = {**self._wording.over(_key(line.id), lang), **(draft or {})}
         return (Note(over.get("child", note.child), over.get("adult", note.adult)) if over else note), lang
 
 
 def _key(line_id: str) -> str:
     return f"helpline.{line_id}"
+
+
+def _same_number(line: Line) -> bool:
+    """Whether what is read and what is dialled are one number. Between two changes they may not be; then nothing is dialled."""
+    read, dialled = (re.sub(r"\D", "", text or "") for text in (line.number_display, line.number_tel))
+    return read == (f"0{dialled.removeprefix('46')}" if (line.number_tel or "").startswith("+46") else dialled)
 
 
 def _fresh(line: Line, today: date) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
+from backend.core.helplines import FIELDS, read_field
 from backend.core.readability import Measured, NeverSay, measure, too_hard
 from backend.core.reader import BANDS, Band
 
@@ -19,6 +20,9 @@ _HTML = re.compile(r"<[A-Za-z/!]|&#?\w+;")
 _STANDS_ALONE = 12
 """Words. A shorter text is a button, a heading or a label, and is not measured as running text."""
 _MAP_SENTENCES = 8
+LONGEST_CHECK = 366
+"""Days that a check of a helpline may hold; half a year is usual (domain: numbers and hours move)."""
+USUAL_CHECK_MONTHS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,8 @@ def check(
     """Hold ``text`` against what stands in the file (``original``) and what its reader can take in.
 
     The places to fill in, ``{name}``, must be the same, or a child would meet a hole or an error.
-    Swedish is measured in its band; other languages have no measure here that means anything.
+    Swedish is measured in its band; other languages have no measure here that means anything. A field of
+    a helpline that is no text must be what the field holds: a number, a date, yes or no.
     """
     figures = measure(text, explained)
     problems: list[tuple[str, str]] = []
@@ -48,6 +53,12 @@ def check(
         return Checked((("empty", ""),), figures)
     if len(text) > LONGEST:
         problems.append(("too_long", str(LONGEST)))
+    if kind == "helpline" and variant in FIELDS:
+        try:
+            read_field(variant, text)
+        except ValueError as error:
+            problems.append((f"field_{error}", ""))
+        return Checked(tuple(problems), figures)
     missing, strange = _differing(_places(original), _places(text))
     if missing:
         problems.append(("place_missing", ", ".join(f"{{{name}}}" for name in missing)))
@@ -60,7 +71,35 @@ def check(
         band: Band = variant if variant in BANDS else _UNKNOWN_READS
         most = _MAP_SENTENCES if kind == "station" else None
         problems += [("hard_" + limit, band) for limit in too_hard(figures, band, most_sentences=most)]
+    if lang == "sv" and kind == "word":
+        # An explanation is one sentence, so its length is not an average.
+        band = variant if variant in BANDS else _UNKNOWN_READS
+        problems += [("hard_" + limit, band) for limit in too_hard(figures, band) if limit != "mean_words"]
     return Checked(tuple(problems), figures)
+
+
+def line_problems(fields: Mapping[str, str], today: date) -> list[tuple[str, str]]:
+    """What does not go together in a helpline, as it would be served: when it was checked, and until when."""
+    try:
+        verified, by = read_field("verified_at", fields["verified_at"]), read_field("verify_by", fields["verify_by"])
+    except ValueError:
+        return []
+    problems = []
+    if isinstance(verified, date) and verified > today:
+        problems.append(("line_future", ""))
+    if isinstance(by, date) and (
+        not isinstance(verified, date) or not verified < by <= verified + timedelta(days=LONGEST_CHECK)
+    ):
+        problems.append(("line_dates", ""))
+    return problems
+
+
+def checked_today(today: date) -> dict[str, str]:
+    """The fields of a helpline that somebody has called or opened today and found right."""
+    month = today.month - 1 + USUAL_CHECK_MONTHS
+    # The first of a month exists in every month; a day more or less of half a year means nothing.
+    by = date(today.year + month // 12, month % 12 + 1, min(today.day, 28))
+    return {"verified_at": today.isoformat(), "verify_by": by.isoformat(), "checked": "ja"}
 
 
 def in_force(valid_from: date | None, valid_to: date | None, today: date) -> bool:

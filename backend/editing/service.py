@@ -17,16 +17,20 @@ from backend.core import audit
 from backend.core.audit import Tag
 from backend.core.clock import to_local
 from backend.core.errors import Conflict, InvalidField, NotFound
+from backend.core.helplines import FIELDS
 from backend.core.house import House
 from backend.core.people import Role, StaffMember
 from backend.core.readability import NeverSay
+from backend.core.reader import Band
 from backend.core.vault import new_id
-from backend.core.wording import About, Place, Text
+from backend.core.wording import DEFAULT, About, Place, Text
 from backend.editing import repository, rules
 from backend.editing.rules import Checked
 from backend.editing.signing import SigningDesk
 from backend.editing.tables import DRAFT, PUBLISHED, WITHDRAWN, TextVersion
 
+CHILDREN: tuple[Band, ...] = ("10-12", "13-17")
+"""Where a word of the word list has the explanation for children."""
 SHOWN = 200
 """Texts in one list; a search narrows it."""
 
@@ -103,6 +107,15 @@ class Opened:
     variants: list[Variant]
     history: list[Version]
 
+    def read_by(self, band: Band, drafts: Mapping[str, str]) -> str:
+        """What a reader of the band would meet, with ``drafts`` by variant in the place of what is in the fields."""
+        texts = {variant.name: variant.text for variant in self.variants} | dict(drafts)
+        grown = band in ("adult", "parent")
+        for name in (band, "adult" if grown else "child", DEFAULT, *(() if grown else CHILDREN)):
+            if texts.get(name):
+                return texts[name]
+        return ""
+
 
 @dataclass(frozen=True, slots=True)
 class Edit:
@@ -142,7 +155,7 @@ class EditingDesk:
         await self.signing.reload()
 
     async def listing(self, staff: StaffMember, search: str = "", only: str = "") -> Listing:
-        """Texts whose key or words hold ``search``; ``only`` is ``stale``, ``draft``, ``published`` or empty. Raises `NotFound`."""
+        """Texts whose key or words hold ``search``; ``only`` is ``stale``, ``draft``, ``published``, ``helpline``, ``word`` or empty. Raises `NotFound`."""
         self._admit(staff)
         today = self._today()
         drafts, published = await self._house.db.read(
@@ -156,6 +169,7 @@ class EditingDesk:
             if (not wanted or wanted in row.key or any(wanted in words for words in self._words(row, drafts)))
             and (only != "stale" or row.stale)
             and (only not in (DRAFT, PUBLISHED) or row.state == only)
+            and (only not in ("helpline", "word") or row.kind == only)
         ]
         return Listing(
             found[:SHOWN],
@@ -188,7 +202,7 @@ class EditingDesk:
         known = self._known(key, lang)
         if variant not in known.variants:
             raise NotFound
-        return rules.check(
+        checked = rules.check(
             text,
             known.variants[variant],
             lang=lang,
@@ -197,6 +211,10 @@ class EditingDesk:
             explained=self._explained,
             never=self._never,
         )
+        if known.kind == "helpline" and variant in FIELDS and checked.fit:
+            fields = {**known.variants, **self._house.wording.over(key, lang), variant: text}
+            return Checked(tuple(rules.line_problems(fields, self._today())), checked.figures)
+        return checked
 
     async def save(self, staff: StaffMember, place: Place, edit: Edit) -> None:
         """Keep a draft. Raises `NotFound`, `InvalidField`, and `Conflict` when somebody has written since ``edit.base``."""
@@ -245,9 +263,13 @@ class EditingDesk:
         await self.reload()
 
     async def reviewed(self, staff: StaffMember, key: str, lang: str) -> None:
-        """Somebody has read the text and it still holds: every variant as it is served now gets today's date."""
+        """Somebody has read the text and it still holds: every variant as it is served now gets today's date.
+
+        A helpline is called or opened instead of read: it counts as checked, for half a year from today.
+        """
         self._admit(staff)
         opened = await self.open(staff, key, lang)
+        renewed = rules.checked_today(self._today()) if opened.kind == "helpline" else {}
 
         def confirm(session: Session) -> None:
             now = self._house.clock.now()
@@ -257,8 +279,9 @@ class EditingDesk:
                 place = Place(key, lang, variant.name)
                 if variant.draft is not None:
                     raise Conflict
-                edit = Edit(variant.now, variant.base, opened.about.source, opened.about.owner)
-                self._add(session, staff, place, edit, variant.now, PUBLISHED, now)
+                text = renewed.get(variant.name, variant.now)
+                edit = Edit(text, variant.base, opened.about.source, opened.about.owner)
+                self._add(session, staff, place, edit, text, PUBLISHED, now)
             audit.record(session, now, Tag.TEXT_REVIEWED, key, actor=staff.id, detail=lang)
 
         try:
@@ -339,8 +362,14 @@ class EditingDesk:
             owner=next((version.owner for version in live if version.owner), text.about.owner),
             reviewed=reviewed,
             state=DRAFT if any(place in drafts for place in places) else state,
-            stale=rules.is_stale(reviewed, self._today(), self._house.municipality.review_months),
+            stale=self._stale(text, reviewed),
         )
+
+    def _stale(self, text: Text, reviewed: date | None) -> bool:
+        """Whether somebody must read the text again, or call the line: a line says itself until when it is checked."""
+        if text.kind == "helpline" and text.lang == "sv":
+            return self._house.helplines.is_stale(text.key.partition(".")[2], self._today())
+        return rules.is_stale(reviewed, self._today(), self._house.municipality.review_months)
 
     def _words(self, row: Row, drafts: Mapping[Place, TextVersion]) -> Iterable[str]:
         text, over = self._texts[row.key, row.lang], self._house.wording.over(row.key, row.lang)

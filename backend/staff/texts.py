@@ -8,14 +8,17 @@ from typing import Any
 
 from sanic import HTTPResponse, Request, redirect
 
+from backend.core.clock import to_local
 from backend.core.errors import Conflict, DomainError, InvalidField
+from backend.core.helplines import Shown
 from backend.core.people import StaffMember
+from backend.core.reader import BANDS, Band, Reader
 from backend.core.wording import Place
-from backend.editing.service import Edit, EditingDesk
+from backend.editing.service import Edit, EditingDesk, Opened
 from backend.staff.shell import Shell
 
 PATH = "/personal/texter"
-_ONLY = ("stale", "draft", "published")
+_ONLY = ("stale", "draft", "published", "helpline", "word")
 _KEY = r"([A-Za-z0-9_.\-]{1,120})"
 _LANG = r"([a-z\-]{2,12})"
 
@@ -37,6 +40,7 @@ def setup(shell: Shell, desk: EditingDesk) -> None:
         error: str = "",
     ) -> HTTPResponse:
         text = await desk.open(staff, key, lang)
+        drafts = {edited: draft} if edited and draft.strip() else {}
         wanted = request.args.get("sida") or ""
         return await show(
             request,
@@ -48,8 +52,18 @@ def setup(shell: Shell, desk: EditingDesk) -> None:
             draft=draft,
             drafted=desk.check(key, lang, edited, draft) if edited and draft.strip() else None,
             error=error,
+            seen=[(band, text.read_by(band, drafts), line_in(text, drafts, band)) for band in BANDS],
             done=wanted if wanted in ("saved", "published", "withdrawn", "reviewed") else "",
         )
+
+    def line_in(text: Opened, drafts: dict[str, str], band: Band) -> Shown | None:
+        """A helpline as it would be shown to a reader; None for another text."""
+        if text.kind != "helpline":
+            return None
+        house = shell.house
+        today = to_local(house.clock.now()).date()
+        fields = {variant.name: variant.text for variant in text.variants} | drafts
+        return house.helplines.show(text.key.partition(".")[2], Reader(band=band, lang=text.lang), today, fields)
 
     @bp.get("/texter")
     @known
