@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
+import json
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -16,6 +19,7 @@ from backend.core.audit_chain import AuditChain, AuditSeal, Broken, chain_key
 from backend.core.db import Database
 from backend.core.house import House
 from backend.core.people import Role
+from tests.conftest import ManualClock
 from tests.therapists import add_staff
 
 ROWS = 30
@@ -68,6 +72,25 @@ def test_the_first_broken_row_is_named(chain: AuditChain, house: House, breach: 
     """A flipped value, a missing row, an added one, a broken link."""
     house.db.write_now(lambda session: session.execute(breach))
     assert found == broken(chain)
+
+
+def test_a_mark_is_what_the_standard_says(chain: AuditChain, house: House) -> None:
+    """Half of an HMAC-SHA256 over the row as JSON, on both databases, so that another program can check the chain."""
+    at = house.clock.now().isoformat().replace("+00:00", "Z")
+    row = json.dumps([1, at, "system", "", "", "staff:concern:read", "row-0-0", "", None, None], separators=(",", ":"))
+    entries = house.db.read_now(lambda session: session.get_one(AuditSeal, 1)).entries
+    assert hmac.digest(chain_key(b"p" * 32), row.encode(), "sha256")[:16] == entries[8:24]
+
+
+def test_an_instant_is_marked_to_its_last_digit(chain: AuditChain, house: House, clock: ManualClock) -> None:
+    """A moved microsecond is a change."""
+    clock.forward(microseconds=120)
+    write(house, "late")
+    chain.seal_now()
+    assert broken(chain) is None
+    moved = sa.update(AuditEvent).where(AuditEvent.subject == "late").values(at=clock.at + timedelta(microseconds=1))
+    house.db.write_now(lambda session: session.execute(moved))
+    assert Broken("changed", ROWS + 1) == broken(chain)
 
 
 def test_rows_cannot_change_places(chain: AuditChain, house: House) -> None:
