@@ -66,7 +66,7 @@ class Shell:
     def fill(self, template: str, find: Fill) -> None:
         """Give every page made from ``template`` more values: what a feature shows inside another feature's page.
 
-        ``find`` gets whoever is logged in and the page's own values.
+        ``find`` gets whoever is logged in and the page's own values, none of which its own may be named like.
         """
         self._fills.setdefault(template, []).append(find)
 

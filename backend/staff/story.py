@@ -12,7 +12,9 @@ from datetime import date
 from typing import Any
 
 from sanic import HTTPResponse, Request, redirect
+from sanic.request import RequestParameters
 
+from backend.core import access
 from backend.core.errors import DomainError, NotFound, NotLoggedIn
 from backend.core.people import StaffMember
 from backend.staff.shell import ID, Shell
@@ -78,8 +80,8 @@ def setup(shell: Shell, reading: StoryReading) -> None:
                 return await reading.may_read(await shell.polling(request), story_id)
             return False
 
-        with shell.house.live.listen(topic(story_id), unit_topic(story_id, staff.unit)) as feed:
-            await stream(request, feed, allowed=allowed)
+        with shell.house.live.listen(topic(story_id), unit_topic(story_id, staff.unit), access.TOPIC) as feed:
+            await stream(request, feed, allowed=allowed, losses=("withdrawn",))
         return None
 
     @bp.get(f"/berattelse/<story_id:{ID}>/delar", name="story-parts")
@@ -99,7 +101,8 @@ def setup(shell: Shell, reading: StoryReading) -> None:
         @bp.post(f"/berattelse/<story_id:{ID}>/{way}", name=f"story-{way}")
         @known
         async def do(request: Request, staff: StaffMember, story_id: str) -> HTTPResponse:
-            form: Any = request.form or {}
+            # Nothing sent at all is a form without answers, which the page can show again like any other.
+            form: Any = request.form or RequestParameters()
             try:
                 await act(staff, story_id, form)
             except NotFound:
@@ -127,7 +130,7 @@ def setup(shell: Shell, reading: StoryReading) -> None:
             unit=receiver if kind == "unit" else "",
             outside=receiver if kind == "outside" else "",
             ground=form.get("ground") or "",
-            parts=frozenset(form.getlist("part") or []) if form else frozenset(),
+            parts=frozenset(form.getlist("part") or []),
             reason=form.get("reason") or "",
             hide=bool(form.get("hide")),
             hidden=form.get("hidden") or "",

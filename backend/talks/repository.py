@@ -14,6 +14,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from backend.core.access import Kind, visible
 from backend.core.codes import ReturnCode
 from backend.core.errors import KeyReused, NotFound
 from backend.core.people import Role, StaffMember
@@ -69,7 +70,7 @@ def readable_by(staff: StaffMember) -> sa.Select[Talk]:
     holds inside the house (offentlighets- och sekretesslagen 26 kap. 1 §).
     """
     mine = Talk.therapist_id == staff.id if _talks(staff) else sa.false()
-    return sa.select(Talk).where(mine, Talk.state != WAITING)
+    return sa.select(Talk).where(mine, Talk.state != WAITING, _not_withheld(staff))
 
 
 def visible_to(staff: StaffMember) -> sa.Select[Talk]:
@@ -81,13 +82,18 @@ def visible_to(staff: StaffMember) -> sa.Select[Talk]:
         allowed += [Talk.therapist_id == staff.id, Talk.offered_to == staff.id, waits]
     if staff.active and staff.is_manager:
         allowed.append(Talk.unit == staff.unit)
-    return sa.select(Talk).where(sa.or_(*allowed))
+    return sa.select(Talk).where(sa.or_(*allowed), _not_withheld(staff))
 
 
 def takeable_by(staff: StaffMember) -> sa.Select[Talk]:
     """The talks that ``staff`` may begin: those that wait in their unit, booked with a colleague or not."""
     able = Talk.unit == staff.unit if _talks(staff) else sa.false()
-    return sa.select(Talk).where(able, Talk.state == WAITING)
+    return sa.select(Talk).where(able, Talk.state == WAITING, _not_withheld(staff))
+
+
+def _not_withheld(staff: StaffMember) -> sa.ColumnElement[bool]:
+    """A booked talk is withheld from whomever its booking is ("Visa inte för ..."): a father's manager, for a child's."""
+    return visible(staff, (Kind.BOOKING, Talk.booking_id))
 
 
 def _talks(staff: StaffMember) -> bool:

@@ -641,7 +641,7 @@ class TalkDesk:
         def work(session: Session) -> None:
             now = self._house.clock.now()
             query = repository.visible_to(staff).where(Talk.offered_to == staff.id, Talk.state == OPEN)
-            talk = repository.find(session, query, talk_id, lock=True)
+            talk = repository.find(session, query, talk_id, lock=True) if self.holds_talks(staff) else None
             if talk is None:
                 raise NotFound
             talk.offered_to = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Protocol
 
 from sanic import Request
@@ -28,11 +28,14 @@ async def stream(
     *,
     first: Sequence[Event] = (),
     allowed: Callable[[], Awaitable[bool]] | None = None,
+    losses: Collection[str] = (),
 ) -> None:
     """Send ``first`` and then what comes on ``feed``, until the page goes away.
 
     ``allowed`` is asked before anything is sent and at every beat; the stream ends with
     ``event: closed`` as soon as it says no, so that a right that was taken back ends open windows too.
+    ``losses`` are the names of events that only take away: they are told before that is asked, since a
+    hundred windows that ask the database first would keep what has just been taken back for seconds.
     """
     # A reverse proxy that gathers an answer before it passes it on would hold every event back.
     response = await request.respond(content_type="text/event-stream", headers={"x-accel-buffering": "no"})
@@ -42,6 +45,9 @@ async def stream(
     while allowed is None or await allowed():
         await response.send("".join(map(_frame, events)) or ": alive\n\n")
         events = await feed.next(BEAT_SECONDS)
+        if lost := [event for event in events if event.name in losses]:
+            await response.send("".join(map(_frame, lost)))
+            events = [event for event in events if event.name not in losses]
     await response.send(_frame(Event("closed")))
     await response.eof()
 

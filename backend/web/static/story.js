@@ -17,6 +17,8 @@ function listen(story) {
   });
   source.addEventListener("withdrawn", (event) => drop(story, (part) => event.data.split(" ").includes(part)));
   source.addEventListener("asked", () => ask(story));
+  // Somebody has said "Visa inte för ..." about something.
+  source.addEventListener("changed", () => ask(story));
   source.addEventListener("resync", () => ask(story));
   source.addEventListener("more", () => tell(story, "more"));
   source.addEventListener("readers", () => tell(story, "more"));
