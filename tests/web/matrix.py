@@ -236,20 +236,21 @@ class World:
     def booking(self, role: str, variant: str) -> dict[str, str]:
         """A booked chat that began a while ago, the one who tries' own a quarter of an hour."""
         now, host = self.house.clock.now(), self.holder(role, variant)
-        start = now - timedelta(minutes=15, hours=("own", "unit", "other", "kin").index(variant))
+        place = SUBJECTS.index(role) - 1 if variant in ("own", "kin") else 0
+        start = now - timedelta(minutes=15 + 5 * place, hours=("own", "unit", "other", "kin").index(variant))
         row = Booking(
             id=new_id(), therapist_id=host.id, start_at=start, end_at=start + timedelta(minutes=45), state="booked",
             channel="chat", lang="sv", receipt=new_id(), data_key=self.house.vault.new_key(), created_at=start,
             confirmed_at=start,
         )  # fmt: skip
-        place = {"therapist_id": host.id, "cell": int(start.timestamp()) // 300}
+        cell = {"therapist_id": host.id, "cell": int(start.timestamp()) // 300}
 
         def occupy(session: Session) -> None:
             # The one before has been tried already, and two talks of one therapist cannot be at once.
-            session.execute(sa.delete(BookingCell).filter_by(**place))
+            session.execute(sa.delete(BookingCell).filter_by(**cell))
             session.add(row)
             session.flush()
-            session.add(BookingCell(booking_id=row.id, **place))
+            session.add(BookingCell(booking_id=row.id, **cell))
 
         self.house.db.write_now(occupy)
         return {"booking_id": row.id}
