@@ -180,22 +180,25 @@ class Phrases:
     def load(cls, directory: Path, wording: Wording | None = None) -> Phrases:
         """Read ``<language>/phrases.yml`` and ``<language>/phrases/*.yml`` for each language; raises `ContentError`.
 
-        A file may begin with ``_about``: who owns its phrases, where their facts come from, when they were reviewed.
+        A file begins with ``_about``: who owns its phrases, where their facts come from, when they were reviewed,
+        which a translation that nobody has read cannot say.
         """
         loaded: dict[Lang, dict[str, dict[str, str]]] = {}
         abouts: dict[tuple[Lang, str], About] = {}
         for lang in (*LANGUAGES, *translations(directory)):
             loaded[lang] = {}
             for path in (directory / lang / "phrases.yml", *sorted((directory / lang / "phrases").glob("*.yml"))):
-                parsed = Located(path).data
-                about = _about(parsed, path)
-                phrases = dict(_flatten(parsed, path, ""))
-                if twice := phrases.keys() & loaded[lang].keys():
-                    raise ContentError(f"{path}: in another file too: {', '.join(sorted(twice))}")
+                file = Located(path)
+                about = _about(file, whole=lang in LANGUAGES)
+                phrases = dict(_flatten(file, file.data))
+                for key in phrases:
+                    if key in loaded[lang]:
+                        raise file.error(f"{key} is in another file too", *key.split("."))
                 loaded[lang] |= phrases
                 abouts |= dict.fromkeys(((lang, key) for key in phrases), about)
-                if unknown := loaded[lang].keys() - loaded["sv"].keys():
-                    raise ContentError(f"{path}: not in Swedish: {', '.join(sorted(unknown))}")
+                for key in phrases:
+                    if key not in loaded["sv"]:
+                        raise file.error(f"{key} is not in Swedish", *key.split("."))
         return cls(loaded, abouts, wording)
 
     @property
@@ -244,30 +247,37 @@ def translations(directory: Path) -> list[Lang]:
     return sorted(path.parent.name for path in directory.glob("*/phrases.yml") if path.parent.name not in LANGUAGES)
 
 
-def _about(parsed: Any, path: Path) -> About:
-    """What a file of phrases says of itself, taken out of it."""
-    if not isinstance(parsed, dict):
-        return About()
-    try:
-        return msgspec.convert(parsed.pop("_about", {}), About)
-    except msgspec.ValidationError as error:
-        raise ContentError(f"{path}: _about: {error}") from None
+def _about(file: Located, *, whole: bool) -> About:
+    """What a file of phrases says of itself."""
+    if not isinstance(file.data, dict):
+        raise file.error("the file must be a mapping")
+    if "_about" not in file.data:
+        raise file.error("_about is missing: owner, source and reviewed")
+    about = file.convert(About, "_about", of="_about: ")
+    for name in ("owner", "source", *(("reviewed",) if whole else ())):
+        if not getattr(about, name):
+            raise file.error(f"_about says nothing of its {name}", "_about")
+    if about.valid_from and about.valid_to and about.valid_to <= about.valid_from:
+        raise file.error("_about ends before it begins", "_about", "valid_to")
+    return about
 
 
-def _flatten(node: Any, path: Path, prefix: str) -> list[tuple[str, dict[str, str]]]:
+def _flatten(file: Located, node: Any, where: tuple[str, ...] = ()) -> list[tuple[str, dict[str, str]]]:
+    key = ".".join(where)
     if isinstance(node, str):
-        return [(prefix, {DEFAULT: node.strip()})]
+        return [(key, {DEFAULT: node.strip()})]
     if not isinstance(node, dict) or not node:
-        raise ContentError(f"{path}: {prefix or 'the file'} must be text or a mapping")
+        raise file.error(f"{key or 'the file'} must be text or a mapping", *where)
     if DEFAULT in node:
         strange = set(node) - {DEFAULT, *BANDS}
         if strange or not all(isinstance(value, str) for value in node.values()):
-            raise ContentError(f"{path}: {prefix} has bands that are none: {sorted(map(str, strange))}")
-        return [(prefix, {band: value.strip() for band, value in node.items()})]
+            raise file.error(f"{key} has bands that are none: {sorted(map(str, strange))}", *where)
+        return [(key, {band: value.strip() for band, value in node.items()})]
     flat: list[tuple[str, dict[str, str]]] = []
-    for key, value in node.items():
-        if not isinstance(key, str):
+    for name, value in node.items():
+        if not isinstance(name, str):
             # on, off, yes and no are truth values to YAML, and would be keys that nobody asks for.
-            raise ContentError(f"{path}: {prefix or 'the file'} has a key that YAML reads as {key}: put it in quotes")
-        flat += _flatten(value, path, f"{prefix}.{key}" if prefix else key)
+            raise file.error(f"{key or 'the file'} has a key that YAML reads as {name}: put it in quotes", *where)
+        if where or name != "_about":
+            flat += _flatten(file, value, (*where, name))
     return flat
