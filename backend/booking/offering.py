@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 
@@ -98,10 +98,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A time's day: everybody's schedule, and ``able``, who could take a talk at that time if they are free."""
+    """A time's day: everybody's schedule, and ``able``, who could take a talk at that time if they are free.
+
+    ``windows`` are the working times of those who were looked at, by id.
+    """
 
     schedule: Schedule
     able: list[Person]
+    windows: Mapping[str, Sequence[tuple[datetime, datetime]]]
 
 
 class Offering:
@@ -225,10 +229,10 @@ class Offering:
             raise InvalidField("no_such_time", "slot")
         schedule = schedule_repository.schedule_of(session, day, self._defaults)
         fits = rules.covers if slot.mark is not None else rules.usual
+        suiting = schedule.suiting(slot.channel, slot.wish)
+        windows = {person.id: person.hours.windows(day, self._closed) for person in suiting}
         able = [
-            person
-            for person in schedule.suiting(slot.channel, slot.wish)
-            if any(fits(window, slot.start, person.terms) for window in person.hours.windows(day, self._closed))
+            person for person in suiting if any(fits(window, slot.start, person.terms) for window in windows[person.id])
         ]
         if not able:
             if slot.mark is not None:
@@ -237,7 +241,7 @@ class Offering:
         able = [person for person in able if slot.start >= person.terms.earliest(now - rules.SHOWN)]
         if not able or slot.start <= now:
             raise Taken
-        return Day(schedule, able)
+        return Day(schedule, able, windows)
 
     def choose(
         self,
@@ -260,7 +264,7 @@ class Offering:
         free = [person for person in able if self._is_free(person, slot, state.busy.get(person.id, ()), now)]
         if not free:
             raise Taken
-        chosen = self.fairest(day, slot.start, [person.id for person in free])
+        chosen = self.fairest(day, [person.id for person in free])
         if state.expired.get(chosen):
             drop_expired(session, state.expired[chosen], now)
         return self._place(next(person for person in free if person.id == chosen), slot.start)
@@ -273,32 +277,47 @@ class Offering:
         """Everybody who works from ``start`` to ``end``, whatever times they begin their own talks at."""
         day = to_local(start).date()
         schedule = schedule_repository.schedule_of(session, day, self._defaults)
+        windows = {person.id: person.hours.windows(day, self._closed) for person in schedule.people}
         able = [
             person
             for person in schedule.people
             if (channel is None or channel in person.channels)
-            and any(begin <= start and end <= stop for begin, stop in person.hours.windows(day, self._closed))
+            and any(begin <= start and end <= stop for begin, stop in windows[person.id])
         ]
-        return Day(schedule, able)
+        return Day(schedule, able, windows)
 
-    def fairest(self, day: Day, start: datetime, therapists: Sequence[str]) -> str:
+    def fairest(self, day: Day, therapists: Sequence[str]) -> str:
         """Whoever of ``therapists`` has the least of their working day taken."""
         load = {
-            person.id: self._load(person, start, day.schedule.taken.get(person.id, 0)) for person in day.schedule.people
+            person.id: _load(person, day.windows.get(person.id, ()), day.schedule)
+            for person in day.schedule.people
+            if person.id in therapists
         }
         return rules.fairest(therapists, load, random.random)
 
     def instead(
-        self, session: Session, start: datetime, channel: str | None, now: datetime, wish: Wish = ANYBODY
+        self,
+        session: Session,
+        start: datetime,
+        channel: str | None,
+        now: datetime,
+        wish: Wish = ANYBODY,
+        *,
+        schedule: Schedule | None = None,
     ) -> list[Place]:
         """Everybody who works and is free for a talk at ``start``, the fairest choice first. For a talk that has its
-        time already and needs another therapist, so notice, cut-off and acute times do not matter."""
+        time already and needs another therapist, so notice, cut-off and acute times do not matter.
+
+        ``schedule`` is that day's, if it has been read.
+        """
         day = to_local(start).date()
-        schedule = schedule_repository.schedule_of(session, day, self._defaults)
+        schedule = schedule or schedule_repository.schedule_of(session, day, self._defaults)
+        suiting = schedule.suiting(channel, wish)
+        windows = {person.id: person.hours.windows(day, self._closed) for person in suiting}
         able = [
             person
-            for person in schedule.suiting(channel, wish)
-            if any(rules.covers(window, start, person.terms) for window in person.hours.windows(day, self._closed))
+            for person in suiting
+            if any(rules.covers(window, start, person.terms) for window in windows[person.id])
         ]
         if not able:
             return []
@@ -309,7 +328,7 @@ class Offering:
             for person in able
             if set(state.busy.get(person.id, ())).isdisjoint(rules.cells(start, person.terms.cells))
         ]
-        free.sort(key=lambda person: self._load(person, start, schedule.taken.get(person.id, 0)))
+        free.sort(key=lambda person: _load(person, windows[person.id], schedule))
         return [self._place(person, start) for person in free]
 
     def clear(self, session: Session, place: Place, now: datetime) -> None:
@@ -319,13 +338,25 @@ class Offering:
             drop_expired(session, state.expired[place.therapist], now)
 
     def channels_at(
-        self, session: Session, start: datetime, therapist_id: str, now: datetime, wish: Wish = ANYBODY
+        self,
+        session: Session,
+        start: datetime,
+        therapist_id: str,
+        now: datetime,
+        wish: Wish = ANYBODY,
+        *,
+        schedule: Schedule | None = None,
     ) -> tuple[str, ...]:
-        """Channels that a held time can be booked for: the therapist's own, and those of colleagues free then."""
-        ways = set(repository.colleague(session, therapist_id).channels)
+        """Channels that a held time can be booked for: the therapist's own, and those of colleagues free then.
+
+        ``schedule`` is that day's, if it has been read.
+        """
+        person = schedule.person(therapist_id) if schedule is not None else None
+        ways = set((person or repository.colleague(session, therapist_id)).channels)
         if not ways.issuperset(self._settings.channels):
+            schedule = schedule or schedule_repository.schedule_of(session, to_local(start).date(), self._defaults)
             for channel in self._settings.channels:
-                if channel not in ways and self.instead(session, start, channel, now, wish):
+                if channel not in ways and self.instead(session, start, channel, now, wish, schedule=schedule):
                     ways.add(channel)
         return tuple(channel for channel in self._settings.channels if channel in ways)
 
@@ -358,12 +389,6 @@ class Offering:
             return False
         kept = () if slot.acute else person.reserved(to_local(slot.start).date(), now)
         return all(set(rules.cells_between(*span)).isdisjoint(needed) for span in kept)
-
-    def _load(self, person: Person, start: datetime, taken: int) -> float:
-        """The share of a therapist's working day that talks have taken."""
-        windows = person.hours.windows(to_local(start).date(), self._closed)
-        room = sum((end - begin).total_seconds() for begin, end in windows) / rules.CELL / person.terms.cells
-        return taken / max(room, 1)
 
     def _place(self, person: Person, start: datetime) -> Place:
         end = start + timedelta(minutes=person.terms.meeting)
@@ -401,6 +426,12 @@ class Offering:
         slot = Slot(free.start, asked.channel, asked.wish, asked.acute)
         told = slot.told if free.usual and not asked.acute else slot.signed(self._key)
         return FreeTime(told, free.start, free.start + timedelta(minutes=free.minutes))
+
+
+def _load(person: Person, windows: Sequence[tuple[datetime, datetime]], schedule: Schedule) -> float:
+    """The share of a therapist's working day that talks have taken."""
+    room = sum((end - begin).total_seconds() for begin, end in windows) / rules.CELL / person.terms.cells
+    return schedule.taken.get(person.id, 0) / max(room, 1)
 
 
 class _Search:

@@ -122,11 +122,11 @@ class Promise:
 
     def booked(self, session: Session, who: str, booking_id: str) -> None:
         """``who`` has booked a talk, in the caller's transaction."""
-        repository.link(session, self._reference(who), booking_id=booking_id)
+        repository.link(session, self._reference(who), "booking_id", booking_id)
 
     def called(self, session: Session, who: str, callback_id: str) -> None:
         """``who`` has asked to be called, in the caller's transaction."""
-        repository.link(session, self._reference(who), callback_id=callback_id)
+        repository.link(session, self._reference(who), "callback_id", callback_id)
 
     def ring(self, session: Session, reason: str, now: datetime) -> bool:
         """Start an alarm and post its content-free mail, in the caller's transaction; False when it rings already."""

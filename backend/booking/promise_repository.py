@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -18,7 +18,10 @@ from backend.core.people import Role, StaffMember
 from backend.core.vault import new_id
 
 _request: Any = TimeRequest.__table__
-_LINK = sa.update(_request).where(_request.c.reference == sa.bindparam("who")).values(wanted=sa.true())
+_OF = sa.update(_request).where(_request.c.reference == sa.bindparam("who"))
+_LINK = {
+    column: _OF.values({"wanted": sa.true(), column: sa.bindparam("to")}) for column in ("booking_id", "callback_id")
+}
 
 MANY = 200
 """Rows of a list at most."""
@@ -35,9 +38,9 @@ def count(session: Session, reference: str, asked_at: datetime, until_at: dateti
     return _added(session, row)
 
 
-def link(session: Session, reference: str, **to: str) -> None:
-    """Say what came of a request: ``booking_id`` or ``callback_id``. Nothing happens to one that was not counted."""
-    session.connection().execute(_LINK.values(**to), {"who": reference})
+def link(session: Session, reference: str, column: Literal["booking_id", "callback_id"], to: str) -> None:
+    """Say what came of a request. Nothing happens to one that was not counted."""
+    session.connection().execute(_LINK[column], {"who": reference, "to": to})
 
 
 def forget_references(session: Session, before: datetime) -> None:

@@ -37,10 +37,11 @@ _OWNED = sa.select(
     _booking.c.receipt,
     _booking.c.wish,
 )
-_ACTIVE_OF = _OWNED.where(_booking.c.holder == sa.bindparam("holder"), ACTIVE).with_for_update()
 _OF_HOLDER = _OWNED.where(
     _booking.c.holder == sa.bindparam("holder"), ACTIVE, _booking.c.state == sa.bindparam("state")
 )
+_ACTIVE_OF = _OWNED.where(_booking.c.holder == sa.bindparam("holder"), ACTIVE)
+_ACTIVE_LOCKED = _ACTIVE_OF.with_for_update()
 _BY_ID = _OWNED.where(_booking.c.id == sa.bindparam("id"))
 _BY_RECEIPT = _OWNED.where(_booking.c.receipt == sa.bindparam("receipt"))
 _COLLEAGUE = (
@@ -55,6 +56,7 @@ _COLLEAGUE = (
     .join(Therapist, Therapist.staff_id == StaffMember.id)
     .where(StaffMember.id == sa.bindparam("id"))
 )
+_WORKING = _COLLEAGUE.where(StaffMember.active)
 _QUEUE_UP = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("holder"), 0)))
 # Naming every therapist lets the primary key be read by range; a list of them from here would cost more than the reading.
 _OCCUPIED = (
@@ -146,6 +148,11 @@ def booked_by(session: Session, holder: str) -> Owned | None:
     return _owned(session, _OF_HOLDER, holder=holder, state=BOOKED)
 
 
+def active_by(session: Session, holder: str) -> Owned | None:
+    """The holder's hold or booking, without locking it."""
+    return _owned(session, _ACTIVE_OF, holder=holder)
+
+
 def _owned(session: Session, statement: sa.Select[Any], **values: str) -> Owned | None:
     row = session.connection().execute(statement, values).one_or_none()
     if row is None:
@@ -163,7 +170,7 @@ def active_of(session: Session, holder: str) -> Owned | None:
     connection = session.connection()
     if connection.dialect.name == "postgresql":
         connection.execute(_QUEUE_UP, {"holder": holder})
-    return _owned(session, _ACTIVE_OF, holder=holder)
+    return _owned(session, _ACTIVE_LOCKED, holder=holder)
 
 
 def add(session: Session, values: dict[str, Any], taken: Iterable[int]) -> None:
@@ -264,7 +271,7 @@ def colleague(session: Session, staff_id: str) -> Colleague:
 
 def working(session: Session, staff_id: str) -> Colleague | None:
     """A therapist who is employed now, or None."""
-    row = session.connection().execute(_COLLEAGUE.where(StaffMember.active), {"id": staff_id}).one_or_none()
+    row = session.connection().execute(_WORKING, {"id": staff_id}).one_or_none()
     return Colleague(row[0], row[1], row[2], row[3], words(row[4]), row[5]) if row is not None else None
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from backend.booking import repository as bookings
 from backend.booking import rules
 from backend.booking import schedule_repository as repository
+from backend.booking.calendar_file import Busy
 from backend.booking.lifecycle import BOOKED, HELD
 from backend.booking.offering import Asked, Offer, Offering, drop_holds
 from backend.booking.rules import Span
@@ -169,6 +170,16 @@ class Affected:
     reader: Reader
     therapist: str
     free: list[Whose]
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of a calendar file: how many times were noted, were noted before, and could not be: they come back
+    by a rule, or lie too far ahead."""
+
+    noted: int
+    known: int
+    left_out: int
 
 
 class ScheduleDesk:
@@ -411,6 +422,32 @@ class ScheduleDesk:
             self._let_go(session, therapist_id, start, end, now)
             self._note(session, staff, therapist_id, "absence")
             return absence_id
+
+        return await self._db.write(work)
+
+    async def read_in(self, staff: StaffMember, therapist_id: str, busy: Busy, kind: Away) -> Imported:
+        """Note the times of a calendar file as absences, all or none; what has passed is passed over.
+
+        The same file again notes nothing twice. Holds in them are let go, as by `absent`.
+        """
+        now = self._house.clock.now()
+        ahead = [span for span in busy.spans if span[1] > now]
+        spans = [span for span in ahead if span[1] <= now + FARTHEST]
+        left_out = busy.repeated + len(ahead) - len(spans)
+
+        def work(session: Session) -> Imported:
+            self._allowed(session, staff, therapist_id, lock=True)
+            if not spans:
+                return Imported(0, 0, left_out)
+            rows = roster.planned(session, therapist_id, spans[0][0], max(end for _, end in spans))
+            known = {(row.from_at, row.until_at) for row in rows}
+            new = [span for span in spans if span not in known]
+            for start, end in new:
+                roster.plan(session, now, therapist_id, kind, start, end, by=staff)
+                self._let_go(session, therapist_id, start, end, now)
+            if new:
+                self._note(session, staff, therapist_id, "calendar file")
+            return Imported(len(new), len(spans) - len(new), left_out)
 
         return await self._db.write(work)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -181,6 +182,7 @@ def _person(row: Any, hours: Hours, defaults: Defaults) -> Person:
     )
 
 
+@functools.lru_cache(maxsize=256)
 def words(listed: str) -> frozenset[str]:
     """What a comma-separated column holds."""
     return frozenset(listed.split(",")) - {""}

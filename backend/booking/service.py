@@ -235,7 +235,9 @@ class BookingDesk:
                 therapist=place.name,
                 until=until,
                 minutes=self._settings.hold_minutes,
-                channels=self._offering.channels_at(session, wanted.start, place.therapist, now, wanted.wish),
+                channels=self._offering.channels_at(
+                    session, wanted.start, place.therapist, now, wanted.wish, schedule=day.schedule
+                ),
             )
 
         return await contend(self._db, work)
@@ -255,8 +257,9 @@ class BookingDesk:
         must be the same confirmation, or `KeyReused` is raised. A hold whose minutes have
         passed is still good while nobody else has wanted the time. ``slot``, if given, is the
         time that the person was shown; holding another one by now (a second window) counts as
-        expired. Raises `HoldExpired`; `InvalidField` for the slot, the phone number, the
-        channel, the reminder or a phone talk that is not safe.
+        expired. Raises `HoldExpired`; `Taken` when whoever was to hold the talk has left and
+        nobody else is free then; `InvalidField` for the slot, the phone number, the channel, the
+        reminder or a phone talk that is not safe.
         """
         existing = await self._db.read(lambda session: self._before(session, holder, key))
         if existing is not None:
@@ -483,13 +486,14 @@ class BookingDesk:
     def _therapist_for(
         self, session: Session, booking: repository.Owned, channel: str, now: datetime
     ) -> tuple[repository.Colleague, datetime]:
-        """Whoever holds the talk, or a colleague free then if the first cannot meet in ``channel``; and when it ends."""
-        therapist = repository.colleague(session, booking.therapist_id)
-        if channel in therapist.channels:
+        """Whoever holds the talk, or a colleague free then if the first cannot meet in ``channel`` or has left; and
+        when it ends. Raises `InvalidField` and `Taken`."""
+        therapist = repository.working(session, booking.therapist_id)
+        if therapist is not None and channel in therapist.channels:
             return therapist, booking.end_at
         place = next(iter(self._offering.instead(session, booking.start_at, channel, now, booking.wish)), None)
         if place is None:
-            raise InvalidField("channel_unavailable", "channel")
+            raise Taken if therapist is None else InvalidField("channel_unavailable", "channel")
         self._offering.clear(session, place, now)
         repository.vacate(session, [booking.id])
         repository.occupy(session, booking.id, place.therapist, place.cells)
@@ -498,10 +502,12 @@ class BookingDesk:
     def _before(self, session: Session, holder: str, key: Key | None) -> Confirmed | None:
         """What was confirmed already. Raises `HoldExpired` when there is nothing to confirm: a code costs time to make."""
         earlier = self._again(session, recall(session, key))
-        booked = repository.booked_by(session, holder) if earlier is None else None
-        if earlier is None and booked is None and repository.held_by(session, holder) is None:
+        if earlier is not None:
+            return earlier
+        active = repository.active_by(session, holder)
+        if active is None:
             raise HoldExpired
-        return self._confirmed(session, booked) if booked is not None else earlier
+        return self._confirmed(session, active) if active.state == BOOKED else None
 
     def _again(self, session: Session, receipt: str | None) -> Confirmed | None:
         """The booking that was made under ``receipt``, whatever has become of it."""

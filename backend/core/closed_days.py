@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from datetime import date, timedelta
 
@@ -47,9 +48,14 @@ class ClosedDays:
         self._eves = {_EVES[name]: name for name in terms.closed_eves}
         self._bridges = terms.bridge_days
         self._own = frozenset(terms.closed_days)
+        # A search for a time asks this of each day for each therapist.
+        self._decided = functools.lru_cache(maxsize=2048)(self._decide)
 
     def closed(self, day: date) -> bool:
         """Whether nobody works in the office on ``day``."""
+        return self._decided(day)
+
+    def _decide(self, day: date) -> bool:
         return self._shut(day) or (self._bridges and self._bridge(day))
 
     def why(self, day: date) -> str | None:

@@ -6,6 +6,7 @@ sends the same forms.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +16,10 @@ from urllib.parse import urlencode
 
 from sanic import HTTPResponse, Request, redirect
 
+from backend.booking import calendar_file
 from backend.booking.offering import Offer
 from backend.booking.rules import Span, instant
-from backend.booking.schedule import DayPart, DayView, Gone, ScheduleDesk, Terms, Whose, moment
+from backend.booking.schedule import DayPart, DayView, Gone, Imported, ScheduleDesk, Terms, Whose, moment
 from backend.booking.service import BookingDesk
 from backend.core.clock import to_local
 from backend.core.errors import Conflict, DomainError, InvalidField, NotFound, Taken
@@ -140,6 +142,20 @@ def setup(shell: Shell, booking: BookingDesk) -> None:
         return redirect(
             f"{PATH}?{urlencode({'vem': whose, 'vecka': to_local(start).date(), 'klart': 'absent'})}", status=303
         )
+
+    @bp.post("/kalender/borta/fil", name="calendar-borta-fil-post")
+    @known
+    async def read_file(request: Request, staff: StaffMember) -> HTTPResponse:
+        form = _form(request) | {"nar": "until"}
+        sent = request.files.get("file") if request.files else None
+        try:
+            if sent is None or not sent.body:
+                raise InvalidField("file_missing", "file")
+            busy = await asyncio.to_thread(calendar_file.read, sent.body)
+            imported = await desk.read_in(staff, form.get("vem") or staff.id, busy, _kind(form))
+        except InvalidField as error:
+            return await pages.away(request, staff, form, error)
+        return await pages.away(request, staff, form, imported=imported)
 
     @bp.get("/kalender/ny-tid", name="calendar-ny-tid")
     @known
@@ -334,9 +350,14 @@ class _Pages:
         return moment(first, begin), moment(last, end, ends=True)
 
     async def away(
-        self, request: Request, staff: StaffMember, form: dict[str, str], error: InvalidField | None = None
+        self,
+        request: Request,
+        staff: StaffMember,
+        form: dict[str, str],
+        error: InvalidField | None = None,
+        imported: Imported | None = None,
     ) -> HTTPResponse:
-        """'Borta': for how long, who is affected, and the button."""
+        """'Borta': for how long, who is affected, and the button; or a calendar file, and what was in it."""
         people = await self.people(staff)
         whose = form.get("vem") or people[0].id
         affected, span = [], None
@@ -358,6 +379,8 @@ class _Pages:
             span=span,
             affected=affected,
             kinds=[kind.value for kind in Away],
+            imported=imported,
+            misplaced=await self._desk.affected(staff) if imported is not None else [],
             error=self._error(error),
             field=error.extra.get("field", "") if error is not None else "",
         )

@@ -143,7 +143,9 @@ def check_whole(house: House) -> None:
     assert {each.id: each.receipt for each in booked.values()} == codes
     keys = dict(read(lambda s: s.execute(sa.select(IdempotencyKey.scope, IdempotencyKey.outcome)).all()))
     assert {each.holder: each.receipt for each in booked.values()} == keys
-    assert len(booked) == count(house, ReturnCode) == count(house, IdempotencyKey) == count(house, OutboxMessage)
+    notices = Counter(read(lambda s: s.scalars(sa.select(OutboxMessage.about)).all()))
+    assert dict.fromkeys(booked, 1) == dict(notices)
+    assert len(booked) == count(house, ReturnCode) == count(house, IdempotencyKey)
     assert 0 == overlaps(house)
 
 
