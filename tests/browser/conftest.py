@@ -33,7 +33,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 # A busy machine is slow, and slowness is measured in bench/, not here.
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)
 NEUTRAL = "https://www.smhi.se/"
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 320, "height": 640}
 

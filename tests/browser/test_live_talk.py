@@ -149,13 +149,19 @@ def talking(opened: Open, staff: Callable[..., Page], **options: Any) -> tuple[P
     anna.get_by_role("button", name="Ta samtalet").click()
     expect(child.locator("[data-writes]")).to_have_text("Du skriver med Anna, en människa")
     expect(anna.locator("[data-here]")).to_have_text("Personen har sidan öppen.")
-    connected(anna)
+    connected(child, anna)
     return child, anna
 
 
-def connected(page: Page) -> None:
-    """The page's stream is open: the person on it is known to read."""
-    page.wait_for_function("document.querySelector('[data-talk]').dataset.connected === 'yes'")
+def connected(*pages: Page) -> None:
+    """The pages' streams are open: whoever is on them is known to read, and is told of signals that nobody stores."""
+    for page in pages:
+        page.wait_for_selector("[data-connected=yes]", state="attached")
+
+
+def focused(page: Page, id_: str) -> None:
+    """The keyboard comes to a field; what opens in a page tells its script a moment later."""
+    page.wait_for_function("id => document.activeElement.id === id", arg=id_)
 
 
 def test_from_a_wish_to_a_human_over_a_colleague_and_back_to_the_robot(
@@ -188,6 +194,8 @@ def test_from_a_wish_to_a_human_over_a_colleague_and_back_to_the_robot(
     expect(child.locator("[data-room]")).to_be_hidden()
     expect(samir.locator("[data-bell-count]")).to_be_hidden()
 
+    expect(anna.locator("[data-here]")).to_have_text("Personen har sidan öppen.")
+    connected(child, anna)
     anna.locator("#skriv").press_sequentially("Hej", delay=20)
     expect(child.locator("[data-human-typing]")).to_contain_text("Anna skriver")
     writes(anna, "Hej, jag är här.")
@@ -213,6 +221,7 @@ def test_from_a_wish_to_a_human_over_a_colleague_and_back_to_the_robot(
     expect(samir.locator(".line-visitor").last).to_contain_text("är du på riktigt?")
     anna.wait_for_url("**/personal/samtal")
     expect(child.locator("[data-writes]")).to_have_text("Du skriver med Samir, en människa")
+    connected(child, samir)
     writes(samir, "Hej, nu är det jag som skriver.")
     expect(child.locator(".by-staff .said").last).to_have_text("Hej, nu är det jag som skriver.")
     child.fill("[data-field]", "okej")
@@ -346,12 +355,12 @@ def test_the_therapist_begins_from_a_sentence_and_ends_kindly(opened: Open, staf
     expect(anna.locator("#skriv")).to_have_value(
         "Hej. Jag heter Anna och jobbar på soc. Jag är en människa. Du bestämmer själv vad du vill berätta."
     )
-    assert "skriv" == anna.evaluate("document.activeElement.id")
+    focused(anna, "skriv")
     anna.keyboard.type(" Ta din tid.")
     anna.keyboard.press("Enter")
     expect(child.locator(".by-staff .said")).to_contain_text("vad du vill berätta. Ta din tid.")
     anna.locator("summary", has_text="Lämna över").press("Enter")
-    assert "to" == anna.evaluate("document.activeElement.id")
+    focused(anna, "to")
     anna.keyboard.press("Escape")
     expect(anna.locator("#to")).to_be_hidden()
     anna.locator("summary", has_text="Avsluta").press("Enter")

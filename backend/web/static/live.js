@@ -134,6 +134,7 @@ export function liveTalk({ root, words, element, fill, place, show, stands: tell
   function disconnect() {
     connection?.abort();
     connection = null;
+    delete root.dataset.connected;
     lost.hidden = true;
   }
 
@@ -143,6 +144,7 @@ export function liveTalk({ root, words, element, fill, place, show, stands: tell
         const gone = await once(signalled, () => {
           if (failures) sendAgain();
           failures = 0;
+          root.dataset.connected = "yes";
           lost.hidden = true;
         });
         if (signalled.aborted) return;
@@ -155,6 +157,7 @@ export function liveTalk({ root, words, element, fill, place, show, stands: tell
         if (signalled.aborted) return;
       }
       failures += 1;
+      delete root.dataset.connected;
       lost.hidden = navigator.onLine && failures < LOST_AFTER;
       await pause(AGAIN_MS[Math.min(failures, AGAIN_MS.length) - 1], signalled);
     }
