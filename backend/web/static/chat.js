@@ -218,7 +218,9 @@ function closeOldChoices() {
   let open = true;
   for (const message of [...log.children].reverse()) {
     if (message.matches(".by-visitor")) open = false;
-    for (const reply of message.querySelectorAll(".reply")) reply.disabled = !open;
+    // That a code is saved can be said for as long as it is shown, whatever has been written meanwhile.
+    const stays = Boolean(message.querySelector(".code-words"));
+    for (const reply of message.querySelectorAll(".reply")) reply.disabled = !open && !stays;
   }
 }
 

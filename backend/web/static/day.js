@@ -9,7 +9,9 @@ const switches = document.querySelector("[data-notices]");
 if (page && "EventSource" in window) {
   const fresh = page.querySelector("[data-new]");
   const say = () => (fresh.hidden = false);
-  follow(page.dataset.news, { talks: say, resync: say }, () => {});
+  follow(page.dataset.news, { talks: say, resync: say }, (lost) => {
+    page.dataset.following = lost ? "no" : "yes";
+  });
 }
 
 if (switches && possible()) {

@@ -39,7 +39,9 @@ export function turnOff() {
 
 function tell() {
   navigator.locks.request(KEY, { ifAvailable: false }, () => {
-    follow(told.dataset.stream, { news: show, resync: show }, () => {});
+    follow(told.dataset.stream, { news: show, resync: show }, (lost) => {
+      told.dataset.following = lost ? "no" : "yes";
+    });
     return new Promise(() => {}); // until the page is gone, and another open one takes over
   });
 }
