@@ -202,7 +202,7 @@ class Attending:
             row = session.execute(repository.readable_by(staff).where(Booking.id == booking_id)).one_or_none()
             if row is None:
                 raise NotFound
-            audit.record(session, now, Tag.BOOKING_READ, booking_id, actor=staff.id)
+            audit.read(session, now, Tag.BOOKING_READ, booking_id, actor=staff.id)
             return self._sheet(session, staff, *row, now)
 
         return await self._db.write(work)

@@ -246,7 +246,7 @@ class CallbackDesk:
             row = repository.readable(session, staff, callback_id)
             if row is None:
                 raise NotFound
-            audit.record(session, now, Tag.CALLBACK_READ, callback_id, actor=staff.id)
+            audit.read(session, now, Tag.CALLBACK_READ, callback_id, actor=staff.id)
             name = first_name_of(session, row.taken_by) if row.taken_by else ""
             return CallbackFile(
                 _as_row(row, name, staff, now), self._open(row, "phone"), self._safe(row), self._open(row, "note")

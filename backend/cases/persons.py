@@ -82,7 +82,7 @@ class PersonDesk(Desk):
         def open_it(session: Session) -> PersonPage:
             person = self._readable(session, staff, person_id)
             page = self._page(session, staff, person)
-            audit.record(session, self._now(), Tag.PERSON_READ, person.id, actor=staff.id)
+            audit.read(session, self._now(), Tag.PERSON_READ, person.id, actor=staff.id)
             return page
 
         return await self._house.db.write(open_it)

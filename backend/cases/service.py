@@ -405,7 +405,7 @@ class CaseDesk(Desk):
 
         def open_it(session: Session) -> CasePage:
             page = self.look(session, staff, case_id)
-            audit.record(session, self._now(), Tag.CASE_READ, case_id, actor=staff.id, detail=page.way)
+            audit.read(session, self._now(), Tag.CASE_READ, case_id, actor=staff.id, detail=page.way)
             return page
 
         return await self._house.db.write(open_it)

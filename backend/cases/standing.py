@@ -129,7 +129,7 @@ class MapDesk(Desk):
 
         def open_it(session: Session) -> Standing:
             case = self._find(session, staff, case_id)
-            audit.record(session, self._now(), Tag.CASE_MAP_READ, case.id, actor=staff.id)
+            audit.read(session, self._now(), Tag.CASE_MAP_READ, case.id, actor=staff.id)
             return self._page(session, staff, case)
 
         return await self._house.db.write(open_it)

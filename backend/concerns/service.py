@@ -347,7 +347,7 @@ class ConcernDesk:
             if concern is None:
                 raise NotFound
             now = self._house.clock.now()
-            audit.record(session, now, Tag.CONCERN_READ, concern.id, actor=staff.id)
+            audit.read(session, now, Tag.CONCERN_READ, concern.id, actor=staff.id)
             repository.mark_seen(session, concern.id, staff.id, now)
             session.flush()
             return self.opened_in(session, concern, staff)

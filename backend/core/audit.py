@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import sqlalchemy as sa
@@ -188,6 +188,10 @@ class AuditEvent(Base):
     __table_args__ = (sa.Index(None, "actor", "id"), sa.Index(None, "actor_unit", "id"))
 
 
+VISIT = timedelta(minutes=30)
+"""How long somebody who looks at the same thing again is on the same visit, from its first row."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """A written reason, sealed for one subject's audit row."""
@@ -245,6 +249,36 @@ def record(
         session.connection().execute(_INSERT, row)
     else:
         session.connection().execute(_INSERT_BY_STAFF, row | {"who": actor})
+
+
+def read(
+    session: Session,
+    at: datetime,
+    tag: Tag,
+    subject: str,
+    *,
+    actor: str,
+    detail: str = "",
+    changed: datetime | None = None,
+) -> None:
+    """Write down that a member of staff has read something: once for a visit (`VISIT`), not for every time a page is made.
+
+    The page comes again after each form and by itself when a colleague changes something; a row for each would
+    hide the visits among them. What has ``changed`` since, another way in (``detail``), another unit or another
+    person is a row of its own.
+    """
+    since = at - VISIT if changed is None else max(at - VISIT, changed)
+    same = (
+        AuditEvent.subject == subject,
+        AuditEvent.tag == tag.value,
+        AuditEvent.actor == actor,
+        AuditEvent.detail == detail,
+        AuditEvent.at >= since,
+        AuditEvent.at <= at,
+        AuditEvent.actor_unit == sa.select(StaffMember.unit).where(StaffMember.id == actor).scalar_subquery(),
+    )
+    if session.connection().execute(sa.select(AuditEvent.id).where(*same).limit(1)).first() is None:
+        record(session, at, tag, subject, actor=actor, detail=detail)
 
 
 def of_subject(session: Session, subject: str, tags: Collection[Tag], count: int) -> list[AuditEvent]:

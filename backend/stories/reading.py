@@ -218,7 +218,15 @@ class StoryReading:
             if way == SHARED:
                 shares = repository.open_shares_to(session, story.id, staff.unit)
                 way = " ".join((SHARED, *(share.id for share in shares)))
-            audit.record(session, self._house.clock.now(), Tag.STORY_READ, story.id, actor=staff.id, detail=way)
+            audit.read(
+                session,
+                self._house.clock.now(),
+                Tag.STORY_READ,
+                story.id,
+                actor=staff.id,
+                detail=way,
+                changed=story.told_at,
+            )
             return opened
 
         return await self._house.db.write(open_it)
@@ -258,7 +266,7 @@ class StoryReading:
         """
         story, _ = self._find(session, staff, story_id)
         now = self._house.clock.now()
-        audit.record(session, now, Tag.STORY_READ, story.id, actor=staff.id, detail=WHOLE)
+        audit.read(session, now, Tag.STORY_READ, story.id, actor=staff.id, detail=WHOLE)
         parts = repository.readable_parts(session, staff, self._units, now, story.id)
         return [self._house.vault.open(story.data_key, f"story_part.body:{part.id}", part.body) for part in parts]
 

@@ -496,7 +496,7 @@ class TalkDesk:
 
         def work(session: Session) -> TalkFile:
             talk = self._mine(session, staff, talk_id)
-            audit.record(session, self._house.clock.now(), Tag.TALK_READ, talk_id, actor=staff.id)
+            audit.read(session, self._house.clock.now(), Tag.TALK_READ, talk_id, actor=staff.id)
             return self._file(session, talk)
 
         return await self._house.db.write(work)

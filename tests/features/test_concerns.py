@@ -171,12 +171,16 @@ def test_the_unit_reads_the_words_verbatim_with_all_that_the_writer_said(desk: C
     assert CALL_ME.consent_version == opened.consent_version
 
 
-def test_every_opening_is_written_down_without_content(desk: ConcernDesk, house: House) -> None:
-    """Who and when, in the same write as the read; no word of the story in the log."""
+def test_every_visit_is_written_down_without_content(desk: ConcernDesk, house: House, clock: ManualClock) -> None:
+    """Who and when, in the same write as the read; a page made again within half an hour is the same visit, another
+    person's is not; no word of the story in the log."""
     concern, karin = run(desk.receive(STORY)).concern_id, add_staff(house, name="karin")
     first = run(desk.open_for(karin, concern))
-    run(desk.open_for(karin, concern))
-    assert ["karin", "karin"] == _tags(house, concern, Tag.CONCERN_READ)
+    for minutes in (10, 25, 5):
+        clock.forward(minutes=minutes)
+        run(desk.open_for(karin, concern))
+    run(desk.open_for(add_staff(house, name="olle"), concern))
+    assert ["karin", "karin", "olle"] == _tags(house, concern, Tag.CONCERN_READ)
     assert (Tag.CONCERN_READ.value, "karin") == (first.history[-1].tag, first.history[-1].name)
     logged = house.db.read_now(
         lambda s: [(e.actor, e.tag, e.subject, e.detail) for e in s.scalars(sa.select(AuditEvent))]

@@ -531,6 +531,19 @@ def test_somebody_outside_is_written_down_and_reads_nothing_here(place: Place) -
 # The person's page.
 
 
+def test_what_is_told_since_is_read_anew(place: Place) -> None:
+    """A page that comes again is the same visit; one with more in it is not, and the teller sees both times."""
+    story, karin = place.tell(), place.add()
+    place.seen(karin, story)
+    place.seen(karin, story)
+    read = (Tag.STORY_READ.value, "whole")
+    assert 1 == place.tags(story).count(read)
+    place.clock.forward(minutes=1)
+    run(place.desk.add(story, ["Det blev värre."], "m" * 32, TEXT, None))
+    place.seen(karin, story)
+    assert 2 == place.tags(story).count(read)
+
+
 def test_the_page_says_who_has_read_and_when_by_role_and_unit(place: Place) -> None:
     """Once a day for each, the newest first; no name."""
     story = place.tell()
@@ -538,7 +551,7 @@ def test_the_page_says_who_has_read_and_when_by_role_and_unit(place: Place) -> N
     place.let(story, "behandlare", 1)
     for member in (karin, karin, anna):
         place.seen(member, story)
-        place.clock.forward(minutes=1)
+        place.clock.forward(minutes=40)
     place.clock.forward(days=1)
     place.seen(karin, story)
     reads = place.mine(story).reads
