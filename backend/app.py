@@ -236,6 +236,7 @@ def _register_features(app: Sanic, house: House) -> None:
     every(app, "alerts", HOUSEKEEPING_SECONDS, alerts.purge)
     every(app, "misunderstood", HOUSEKEEPING_SECONDS, learning.purge)
     every(app, "codes", HOUSEKEEPING_SECONDS, returning.forget)
+    every(app, "concerns nobody took", HOUSEKEEPING_SECONDS, concerns.remind)
     every(app, "case seats", SEATS_SECONDS, team.lapse)
     every(app, "audit seal", SEAL_SECONDS, chain.seal)
     every(app, "audit check", PATROL_SECONDS, chain.patrol)

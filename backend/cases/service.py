@@ -27,7 +27,7 @@ from backend.cases.tables import (
     SeatState,
 )
 from backend.concerns import events as reports
-from backend.core import access, audit
+from backend.core import access, audit, webhooks
 from backend.core.access import Kind, Line
 from backend.core.audit import Tag
 from backend.core.closed_days import ClosedDays
@@ -354,6 +354,7 @@ class CaseDesk(Desk):
         access.tie(session, staff.id, person_id, seat.id)
         access.concerns_person(session, Kind.CASE, case.id, person_id)
         audit.record(session, now, Tag.CASE_OPENED, case.id, actor=staff.id, detail=source[0] if source else "")
+        webhooks.announce(session, self._house, now, "case.opened", case.id)
         if source is not None:
             self.add_source(session, staff, case, *source)
         return case.id

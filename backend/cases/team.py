@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from backend.cases import repository, rules
 from backend.cases.desk import CHANGED, Desk, PersonLine, topic
 from backend.cases.tables import OPEN_SEATS, Case, CaseSeat, CaseState, SeatState
+from backend.concerns import live
 from backend.core import access, outbox, roster
 from backend.core.access import Kind
 from backend.core.audit import Tag
@@ -20,7 +21,7 @@ from backend.core.duty import Duty
 from backend.core.errors import Conflict, InvalidField, NotFound
 from backend.core.house import House
 from backend.core.municipality import Unit
-from backend.core.people import Role, StaffMember
+from backend.core.people import StaffMember
 from backend.core.roster import Away
 from backend.core.vault import new_id
 
@@ -692,13 +693,7 @@ class TeamDesk(Desk):
         self._post(session, known.mailbox if known is not None else "")
 
     def _tell_managers(self, session: Session, unit: str) -> None:
-        """A notice without content to whoever leads the unit, or to its mailbox when none of them has an address."""
-        people = session.scalars(sa.select(StaffMember).where(StaffMember.unit == unit, StaffMember.active.is_(True)))
-        addresses = {member.mail for member in people if member.has(Role.MANAGER) and member.mail}
-        for address in sorted(addresses):
-            self._post(session, address)
-        if not addresses:
-            self._tell_unit(session, unit)
+        live.tell_managers(session, self._house, unit, self._now())
 
     def _post(self, session: Session, recipient: str) -> None:
         say = self._house.phrases.say

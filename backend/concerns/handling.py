@@ -21,6 +21,7 @@ from backend.core import audit, webhooks
 from backend.core.access import checked_reason
 from backend.core.audit import Tag
 from backend.core.clock import to_local
+from backend.core.duty import Duty
 from backend.core.errors import Conflict, InvalidField, NotFound
 from backend.core.house import House
 from backend.core.people import StaffMember
@@ -113,6 +114,7 @@ class HandlingDesk:
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self._duty = Duty(house.municipality)
         self._border = {unit.id: (unit.board, unit.branch) for unit in house.municipality.units}
 
     def crosses(self, from_unit: str, to_unit: str) -> bool:
@@ -155,6 +157,7 @@ class HandlingDesk:
             self._hand(session, concern, staff, Handed.DECLINED, why, now)
             concern.state, concern.accepted_by, concern.accepted_at = State.NEW.value, None, None
             concern.later_until, concern.changed_at = None, now
+            concern.take_by = self._duty.deadline(now, self._house.municipality.team.answer_minutes)
 
         await self._change(staff, concern_id, Tag.CONCERN_DECLINED, give_back, reason=why)
 
@@ -207,7 +210,8 @@ class HandlingDesk:
             self._hand(session, concern, staff, Handed.MOVED, why, now, to_unit, ground if crossing else "")
             concern.unit, concern.state = to_unit, State.NEW.value
             concern.accepted_by = concern.accepted_at = concern.later_until = concern.closed_at = None
-            concern.changed_at = now
+            concern.changed_at, concern.untaken_at = now, None
+            concern.take_by = self._duty.deadline(now, self._house.municipality.team.answer_minutes)
             if child_at_risk and concern.decision_due is None:
                 concern.decision_due = rules.decision_due(to_local(concern.received_at))
             settle(concern, now)

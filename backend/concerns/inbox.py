@@ -54,6 +54,7 @@ class Filter:
 class Item:
     """One line: the concern without its words, and how it stands for the one who looks.
 
+    ``untaken``: nobody took it in time, and whoever leads the unit has been told.
     ``group`` is ``late``, ``today``, ``week``, ``later`` or ``done`` (no limit left), by its next legal day.
     """
 
@@ -65,6 +66,7 @@ class Item:
     next_clock: str
     next_due: date | None
     later_until: date | None
+    untaken: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +213,7 @@ class InboxDesk:
                 next_clock=concern.next_clock,
                 next_due=concern.next_due,
                 later_until=concern.later_until if self._put_off(concern) else None,
+                untaken=concern.untaken_at is not None and concern.accepted_by is None,
             )
             for row, (concern, seen) in zip(rows, found, strict=True)
         ]

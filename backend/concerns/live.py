@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from backend.core import outbox
 from backend.core.house import House
 from backend.core.live import Event
+from backend.core.people import Role, StaffMember
 
 
 def topic(unit: str) -> str:
@@ -23,7 +25,19 @@ def changed(house: House, unit: str, concern_id: str) -> None:
 
 def notify(session: Session, house: House, unit: str, now: datetime) -> None:
     """Post a mail to a unit's box in the caller's transaction: to log in, and nothing else."""
+    _post(session, house, house.municipality.unit(unit).mailbox, now)
+
+
+def tell_managers(session: Session, house: House, unit: str, now: datetime) -> None:
+    """The same mail to whoever leads a unit, or to its box when none of them has an address."""
+    people = session.scalars(sa.select(StaffMember).where(StaffMember.unit == unit, StaffMember.active.is_(True)))
+    addresses = sorted({member.mail for member in people if member.has(Role.MANAGER) and member.mail})
+    mailbox = next((known.mailbox for known in house.municipality.units if known.id == unit), "")
+    for address in addresses or [mailbox]:
+        _post(session, house, address, now)
+
+
+def _post(session: Session, house: House, recipient: str, now: datetime) -> None:
     say = house.phrases.say
     link = f"{house.settings.public_url}/personal"
-    mailbox = house.municipality.unit(unit).mailbox
-    outbox.post(session, now, mailbox, say("concern_mail.subject"), say("concern_mail.body", None, link=link))
+    outbox.post(session, now, recipient, say("concern_mail.subject"), say("concern_mail.body", None, link=link))

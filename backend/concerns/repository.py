@@ -202,9 +202,17 @@ def take(session: Session, staff: StaffMember, concern_id: str, at: datetime) ->
     taken = session.execute(
         sa.update(Concern)
         .where(Concern.id == concern_id, Concern.unit == staff.unit, Concern.state == State.NEW)
-        .values(state=State.ACCEPTED.value, accepted_at=at, accepted_by=staff.id)
+        .values(state=State.ACCEPTED.value, accepted_at=at, accepted_by=staff.id, take_by=None, untaken_at=None)
     )
     return bool(taken.rowcount)  # type: ignore[attr-defined]
+
+
+def untaken(session: Session, now: datetime, at_most: int) -> Sequence[Concern]:
+    """Those whose time to be taken has run out and of which nobody has been told yet, held until the transaction ends."""
+    query = sa.select(Concern).where(
+        Concern.take_by.is_not(None), Concern.take_by <= now, Concern.state == State.NEW, Concern.closed_at.is_(None)
+    )
+    return session.scalars(query.order_by(Concern.take_by).limit(at_most).with_for_update(skip_locked=True)).all()
 
 
 def assessments(session: Session, concern_id: str) -> Sequence[ConcernAssessment]:

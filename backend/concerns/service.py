@@ -29,6 +29,7 @@ from backend.core.clock import to_local
 from backend.core.closed_days import ClosedDays
 from backend.core.codes import NewCode
 from backend.core.content import Phrases
+from backend.core.duty import Duty
 from backend.core.errors import (
     Conflict,
     DomainError,
@@ -46,6 +47,7 @@ from backend.core.reader import Reader
 from backend.core.text import ANSWER_LIMIT, STORY_LIMIT, clean
 from backend.core.vault import new_id
 
+_AT_ONCE = 200
 ABOUT = ("me", "other_child", "adult", "family")
 HAPPENING = ("yes", "no", "unsure")
 REACH = ("code", "phone", "none")
@@ -268,6 +270,7 @@ class ConcernDesk:
         self._house = house
         self._rules = load_routing(house.settings.content_dir, Places.of(house))
         self._days = ClosedDays(house.municipality)
+        self._duty = Duty(house.municipality)
         self._alerts = AlertDesk(house)
         self._code_lasts = timedelta(hours=house.municipality.retention.code_hours)
 
@@ -374,6 +377,29 @@ class ConcernDesk:
 
         await self._house.db.write(take)
         live.changed(self._house, staff.unit, concern_id)
+
+    async def remind(self) -> int:
+        """Tell whoever leads the unit of what nobody has taken in time, once each; returns how many.
+
+        The time is the team's answer time in opening hours (``team: answer_minutes``), and begins anew when a
+        concern is moved or given back. It stays in the queue, where it says so.
+        """
+
+        def work(session: Session) -> list[tuple[str, str]]:
+            now, told = self._house.clock.now(), []
+            for concern in repository.untaken(session, now, _AT_ONCE):
+                concern.take_by, concern.untaken_at, concern.changed_at = None, now, now
+                audit.record(session, now, Tag.CONCERN_UNTAKEN, concern.id, actor="system", detail=concern.unit)
+                told.append((concern.unit, concern.id))
+            session.flush()
+            for unit in sorted({unit for unit, _ in told}):
+                live.tell_managers(session, self._house, unit, now)
+            return told
+
+        told = await self._house.db.write(work)
+        for unit, concern_id in told:
+            live.changed(self._house, unit, concern_id)
+        return len(told)
 
     async def answer(self, staff: StaffMember, concern_id: str, text: str) -> None:
         """Write back to whoever holds the code; once this returns, the answer is there for them to read.
@@ -529,6 +555,7 @@ class ConcernDesk:
             next_clock=rules.PROTECTION_CHECK,
             next_due=protection_due,
             changed_at=now,
+            take_by=self._duty.deadline(now, self._house.municipality.team.answer_minutes),
         )
 
     def _new_report(self, concern_id: str, intake: Intake, report: Report, now: datetime) -> ConcernReport:

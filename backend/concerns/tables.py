@@ -43,7 +43,8 @@ class Concern(Base):
     ``checked_at``, ``decided_at``, ``feedback_due`` and ``feedback_at`` repeat what the rows of
     `ConcernAssessment` and `ConcernReport` say, and ``next_clock`` with ``next_due`` what follows
     from them, so that the list by clock is one read of one index. ``changed_at`` is when something
-    last happened that staff have not caused themselves, for the unread mark.
+    last happened that staff have not caused themselves, for the unread mark. ``take_by`` is when whoever leads
+    the unit is told that nobody has taken it, and ``untaken_at`` when they were.
     """
 
     __tablename__ = "concern"
@@ -91,9 +92,17 @@ class Concern(Base):
     next_due: Mapped[date | None]
     later_until: Mapped[date | None]
     changed_at: Mapped[datetime] = mapped_column(Instant)
+    take_by: Mapped[datetime | None] = mapped_column(Instant)
+    untaken_at: Mapped[datetime | None] = mapped_column(Instant)
     closed_at: Mapped[datetime | None] = mapped_column(Instant)
 
     __table_args__ = (
+        sa.Index(
+            None,
+            "take_by",
+            sqlite_where=sa.text("take_by IS NOT NULL"),
+            postgresql_where=sa.text("take_by IS NOT NULL"),
+        ),
         # Small however many concerns there are: what is closed is not in it.
         sa.Index(
             "ix_concern_open",

@@ -60,6 +60,7 @@ class Tag(StrEnum):
     CONCERN_ANSWERED = "staff:concern:answered"
     CONCERN_DECLINED = "staff:concern:declined"
     CONCERN_LATER = "staff:concern:later"
+    CONCERN_UNTAKEN = "system:concern:untaken"
     CONCERN_MOVED = "staff:concern:moved"
     CONCERN_CHECKED = "staff:concern:checked"
     CONCERN_DECIDED = "staff:concern:decided"

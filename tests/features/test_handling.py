@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from backend.concerns.handling import HandlingDesk
+from backend.concerns.inbox import Filter, InboxDesk
 from backend.concerns.reports import Report
 from backend.concerns.service import ConcernDesk, Intake, Moved
 from backend.concerns.tables import Concern, ConcernAssessment, ConcernRelease
@@ -540,3 +541,51 @@ def test_days_are_whole_days(
     clock.forward(hours=14, minutes=30)
     run(handling.decide(karin, concern, "open", WHY))
     assert date(2026, 11, 25) + timedelta(days=7) == row(house, concern).feedback_due
+
+
+# What nobody takes.
+
+
+def test_what_nobody_takes_in_time_is_told_to_the_manager_once(
+    desk: ConcernDesk, handling: HandlingDesk, house: House, clock: ManualClock, karin: StaffMember
+) -> None:
+    """By a mail that says nothing, and where it stands in the queue; taken, given back and left again it is told again."""
+    add_staff(house, name="maria", role=Role.MANAGER, mail="maria@exempelby.example")
+    left, taken = told(desk), told(desk, replace(STORY, words=["En annan."]))
+    run(desk.accept(karin, taken))
+    clock.forward(hours=3, minutes=59)
+    assert 0 == run(desk.remind())
+    clock.forward(minutes=1)
+    assert (1, 0) == (run(desk.remind()), run(desk.remind()))
+    assert Tag.CONCERN_UNTAKEN.value == logged(house, left)[-1] and Tag.CONCERN_UNTAKEN.value not in logged(
+        house, taken
+    )
+    assert ["new", True] == [
+        one
+        for item in run(InboxDesk(house, desk).look(karin, Filter())).items
+        if item.row.id == left
+        for one in (item.row.state, item.untaken)
+    ]
+    run(desk.accept(karin, left))
+    run(handling.decline(karin, left, WHY))
+    assert 0 == run(desk.remind())
+    clock.forward(days=1)
+    assert 1 == run(desk.remind())
+    mails = house.db.read_now(
+        lambda session: [
+            (one.subject, one.body)
+            for one in session.scalars(sa.select(OutboxMessage))
+            if one.recipient == "maria@exempelby.example"
+        ]
+    )
+    assert 2 == len(mails) and all("Kanarie" not in subject + body and left not in body for subject, body in mails)
+
+
+def test_nobodys_time_to_take_runs_at_night(desk: ConcernDesk, house: House, clock: ManualClock) -> None:
+    """What comes on a Friday evening is late on Monday, not on Saturday."""
+    clock.forward(days=2, hours=12)
+    told(desk)
+    clock.forward(days=2)
+    assert 0 == run(desk.remind())
+    clock.forward(days=1)
+    assert 1 == run(desk.remind())
