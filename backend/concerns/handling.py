@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from backend.concerns import live, repository, rules
 from backend.concerns.tables import Concern, ConcernAssessment, ConcernHandover, ConcernReport, Handed, State
-from backend.core import audit, webhooks
+from backend.core import audit, legal, webhooks
 from backend.core.access import checked_reason
 from backend.core.audit import Tag
 from backend.core.clock import to_local
@@ -213,7 +213,7 @@ class HandlingDesk:
             concern.changed_at, concern.untaken_at = now, None
             concern.take_by = self._duty.deadline(now, self._house.municipality.team.answer_minutes)
             if child_at_risk and concern.decision_due is None:
-                concern.decision_due = rules.decision_due(to_local(concern.received_at))
+                concern.decision_due = legal.decision_due(to_local(concern.received_at))
             settle(concern, now)
             live.notify(session, self._house, concern.unit, now)
             webhooks.announce(session, self._house, now, "concern.moved", concern.id)
@@ -241,7 +241,7 @@ class HandlingDesk:
         def start(session: Session, concern: Concern, now: datetime) -> None:
             if concern.decision_due is not None:
                 raise Conflict
-            concern.decision_due = rules.decision_due(to_local(concern.received_at))
+            concern.decision_due = legal.decision_due(to_local(concern.received_at))
             concern.closed_at, concern.state = None, State.ACCEPTED.value if concern.accepted_by else State.NEW.value
             settle(concern, now)
 
@@ -477,7 +477,7 @@ class HandlingDesk:
         if concern.decided_at is None or report.feedback_asked_at is None:
             return
         decided, asked = to_local(concern.decided_at).date(), to_local(report.feedback_asked_at).date()
-        concern.feedback_due = rules.feedback_due(decided, asked)
+        concern.feedback_due = legal.feedback_due(decided, asked)
 
     def identity_of(self, report: ConcernReport) -> Identity:
         """The identities of a report, for a caller that has asked for the reason and writes it down."""

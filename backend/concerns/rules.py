@@ -1,4 +1,4 @@
-"""Who reads a concern first and which clocks start: plain decisions, no model.
+"""Who reads a concern first and which clocks start: plain decisions, no model. How long they run: `backend.core.legal`.
 
 The same answers always give the same unit, and the reason is a sentence that a
 person can check. Nothing here judges a family or decides on an investigation.
@@ -8,16 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 
 PROTECTION_CHECK = "T1"
 DECISION = "T2"
 FEEDBACK = "T4"
-DECISION_DAYS = 14
-FEEDBACK_DAYS = 7
-SOURCES = {PROTECTION_CHECK: "SoL 20:1", DECISION: "SoL 20:2", FEEDBACK: "SoL 19:6"}
-"""The law behind each clock: socialtjänstlagen (2025:400), chapter and section."""
-
 NEEDS = (
     "violence",
     "own_use",
@@ -152,32 +147,3 @@ def without_delay(category: str | None, needs: frozenset[str]) -> bool:
     """Whether what was told speaks of violence, so that an investigation is to be opened without delay
     if a child has met it (HSLF-FS 2022:39). The word stands on the page; a person decides."""
     return category in VIOLENT or "violence" in needs
-
-
-def feedback_due(decided: date | None, asked: date) -> date:
-    """When a mandated reporter is to be told (SoL 19:6): one week after the decision, at once if asked later."""
-    return decided + timedelta(days=FEEDBACK_DAYS) if decided is not None and asked <= decided else asked
-
-
-def protection_due(received: datetime, closes: time) -> date:
-    """The day by which a protection check is to be made (SoL 20:1, "genast").
-
-    ``received`` is on the local wall clock. The same day; the next day for what
-    arrives at or after ``closes``, when the office of that day has gone home.
-    Weekends and red days do not move it: the law knows no closed days here.
-    """
-    late = received.timetz().replace(tzinfo=None) >= closes
-    return received.date() + timedelta(days=1 if late else 0)
-
-
-def decision_due(received: datetime) -> date:
-    """The last day to decide whether to open an investigation: 14 calendar days (SoL 20:2).
-
-    ``received`` is on the local wall clock. A weekend or red day does not extend it.
-    """
-    return received.date() + timedelta(days=DECISION_DAYS)
-
-
-def days_left(due: date, today: date) -> int:
-    """Whole days from ``today`` to ``due``: 0 on the last day, negative once it has passed."""
-    return (due - today).days

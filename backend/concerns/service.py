@@ -22,7 +22,7 @@ from backend.concerns.repository import AT_MOST
 from backend.concerns.routing import Places, load_routing
 from backend.concerns.rules import Deed
 from backend.concerns.tables import Concern, ConcernAnswer, ConcernReport, Handed, State
-from backend.core import audit, codes, webhooks
+from backend.core import audit, codes, legal, webhooks
 from backend.core.access import Kind, visible
 from backend.core.audit import Tag
 from backend.core.clock import to_local
@@ -512,7 +512,7 @@ class ConcernDesk:
         vault, concern_id, data_key = self._house.vault, new_id(), self._house.vault.new_key()
         now = self._house.clock.now()
         local = to_local(now)
-        protection_due = rules.protection_due(local, _closing_time(self._house.municipality, local.date()))
+        protection_due = legal.protection_due(local, _closing_time(self._house.municipality, local.date()))
 
         def seal(column: str, text: str | None) -> bytes | None:
             return None if text is None else vault.seal(data_key, f"concern.{column}:{concern_id}", text)
@@ -548,7 +548,7 @@ class ConcernDesk:
             receipt=told.receipt if told else new_id(),
             received_at=now,
             protection_due=protection_due,
-            decision_due=rules.decision_due(local) if rules.DECISION in rule.clocks else None,
+            decision_due=legal.decision_due(local) if rules.DECISION in rule.clocks else None,
             source=intake.source,
             needs=" ".join(need for need in rules.NEEDS if need in intake.needs),
             area=intake.area,
@@ -672,9 +672,9 @@ class ConcernDesk:
                 continue
             # A check that is due at once has no earlier day to aim for.
             target = due if name == rules.PROTECTION_CHECK else self._days.last_working_day(due)
-            left = rules.days_left(due, today)
+            left = legal.days_left(due, today)
             late = left < 0 and met is None and concern.closed_at is None
-            found.append(Clock(name, rules.SOURCES[name], due, target, left, late, met))
+            found.append(Clock(name, legal.SOURCES[name], due, target, left, late, met))
         return found
 
     def _digests(self, intake: Intake) -> tuple[str | None, str]:

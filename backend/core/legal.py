@@ -11,7 +11,7 @@ from __future__ import annotations
 import calendar
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -106,6 +106,41 @@ class WorkingDays(Protocol):
         ...
 
 
+SOURCES = {"T1": "SoL 20:1", "T2": "SoL 20:2", "T4": "SoL 19:6"}
+"""The law behind the clocks of a report: socialtjänstlagen (2025:400), chapter and section."""
+DECISION_DAYS = 14
+FEEDBACK_DAYS = 7
+
+
+def protection_due(received: datetime, closes: time) -> date:
+    """The day by which a protection check is to be made (SoL 20:1, "genast").
+
+    ``received`` is on the local wall clock. The same day; the next day for what
+    arrives at or after ``closes``, when the office of that day has gone home.
+    Weekends and red days do not move it: the law knows no closed days here.
+    """
+    late = received.timetz().replace(tzinfo=None) >= closes
+    return received.date() + timedelta(days=1 if late else 0)
+
+
+def decision_due(received: datetime) -> date:
+    """The last day to decide whether to open an investigation: 14 calendar days (SoL 20:2).
+
+    ``received`` is on the local wall clock. A weekend or red day does not extend it.
+    """
+    return received.date() + timedelta(days=DECISION_DAYS)
+
+
+def feedback_due(decided: date | None, asked: date) -> date:
+    """When a mandated reporter is to be told (SoL 19:6): one week after the decision, at once if asked later."""
+    return decided + timedelta(days=FEEDBACK_DAYS) if decided is not None and asked <= decided else asked
+
+
+def days_left(due: date, today: date) -> int:
+    """Whole days from ``today`` to ``due``: 0 on the last day, negative once it has passed."""
+    return (due - today).days
+
+
 def months_after(day: date, months: int) -> date:
     """The same day number so many months later, or the last day of that month when it has none."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
@@ -155,12 +190,12 @@ _ENDED = _of(_E.PLACEMENT_ENDED)
 _CUSTODY_OVER = (_E.CUSTODY_ENDED,)
 _RULES = (
     _Rule(
-        "T1", "protection_check", "SoL 20:1", _of(_E.REPORT_RECEIVED), _of(_E.PROTECTION_CHECKED),
+        "T1", "protection_check", SOURCES["T1"], _of(_E.REPORT_RECEIVED), _of(_E.PROTECTION_CHECKED),
         lambda start, _office: start.until or start.day, each=True, at_once=True,
     ),
     _Rule(
-        "T2", "decide_to_investigate", "SoL 20:2", _of(_E.REPORT_RECEIVED),
-        _DECIDED, _days(14),
+        "T2", "decide_to_investigate", SOURCES["T2"], _of(_E.REPORT_RECEIVED),
+        _DECIDED, _days(DECISION_DAYS),
     ),
     _Rule(
         "T3", "investigate", "SoL 20:3", _of(_E.INVESTIGATION_OPENED), _of(_E.INVESTIGATION_FINISHED), _months(4),
@@ -273,7 +308,7 @@ def _feedback(events: Sequence[Happened], office: WorkingDays) -> list[Clock]:
     waiting: Clock | None = None
 
     def start(day: date, due: date) -> Clock:
-        return Clock("T4", "feedback", "SoL 19:6", day, due, max(day, office.last_working_day(due)))
+        return Clock("T4", "feedback", SOURCES["T4"], day, due, max(day, office.last_working_day(due)))
 
     for event in events:
         if event.kind is _E.FEEDBACK_ASKED:
@@ -283,7 +318,7 @@ def _feedback(events: Sequence[Happened], office: WorkingDays) -> list[Clock]:
         elif event.kind in _DECIDED:
             decided = event.day
             if asked is not None and waiting is None:
-                waiting = start(event.day, event.day + timedelta(days=7))
+                waiting = start(event.day, event.day + timedelta(days=FEEDBACK_DAYS))
         elif event.kind is _E.FEEDBACK_GIVEN:
             if waiting is not None:
                 found.append(replace(waiting, stopped=event.day))

@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from backend.concerns.rules import days_left, decision_due, protection_due
 from backend.concerns.service import _closing_time
 from backend.config import ROOT
 from backend.core.clock import STOCKHOLM, to_local
 from backend.core.closed_days import ClosedDays
+from backend.core.legal import days_left, decision_due, protection_due
 from backend.core.municipality import load_municipality
 
 EXEMPELBY = load_municipality(ROOT / "content", "exempelby")
