@@ -47,8 +47,8 @@ class ReadyCodes(Codebook):
         return NewCode("ett två tre fyra fem sex", random.randbytes(32))
 
 
-def open_house(url: str, *, ready_codes: bool = True) -> House:
-    """A house on an empty database, with forty therapists who work from 9.20 to 20 every weekday."""
+def open_house(url: str, *, ready_codes: bool = True, therapists: int = THERAPISTS) -> House:
+    """A house on an empty database, with therapists who work from 9.20 to 20 every weekday."""
     database = Database(url)
     migrate.upgrade(database.engine)
     settings = load_settings(servers.settings(ROOT) | {"DATABASE_URL": url})
@@ -56,12 +56,12 @@ def open_house(url: str, *, ready_codes: bool = True) -> House:
     if ready_codes:
         house.codes.close()
         house = replace(house, codes=ReadyCodes(ROOT / "content" / "sv" / "codewords.txt", b"p" * 32))
-    database.write_now(_employ)
+    database.write_now(lambda session: _employ(session, therapists))
     return house
 
 
-def _employ(session: Session) -> None:
-    for number in range(THERAPISTS):
+def _employ(session: Session, therapists: int) -> None:
+    for number in range(therapists):
         name = f"therapist-{number:02}"
         session.add(
             StaffMember(
@@ -82,17 +82,17 @@ def _employ(session: Session) -> None:
         )
 
 
-def slots(count: int) -> list[str]:
+def slots(count: int, therapists: int = THERAPISTS) -> list[str]:
     """``count`` slots, each start as often as there are therapists; all of them can be booked."""
     terms = rules.Terms(30, 10, 15)
     starts: list[datetime] = []
     day = date(2026, 11, 25)
-    while len(starts) * THERAPISTS < count:
+    while len(starts) * therapists < count:
         if day.weekday() < 5:
             opens, closes = rules.instant(day, _OPENS), rules.instant(day, _CLOSES)
             starts += rules.starts((opens, closes), (), terms, opens)
         day += timedelta(days=1)
-    wanted = [rules.slot_id(start, None) for start in starts for _ in range(THERAPISTS)][:count]
+    wanted = [rules.slot_id(start, None) for start in starts for _ in range(therapists)][:count]
     random.Random(1).shuffle(wanted)
     return wanted
 

@@ -25,7 +25,7 @@ _SECONDS = 600
 
 
 class Step(msgspec.Struct):
-    """A form to post. The visitor goes on if the answer is 200 and holds ``goes_on`` somewhere."""
+    """A form to post. The visitor goes on if the answer is 200 or 201 and holds ``goes_on`` somewhere."""
 
     path: str
     fields: dict[str, str]
@@ -152,9 +152,10 @@ async def _make(line: _Line, visit: Visit, source: str) -> Visited:
             status, page = 0, ""
         made.statuses.append(status)
         made.seconds.append(time.perf_counter() - began)
-        if status == 200 and visit.done and visit.done in page:
+        well = status in (200, 201)
+        if well and visit.done and visit.done in page:
             break
-        if status != 200 or step.goes_on not in page:
+        if not well or step.goes_on not in page:
             made.last = page
             return made
     made.through = True

@@ -29,6 +29,7 @@ from backend.booking.service import BookingDesk, Held
 from backend.booking.tables import Booking
 from backend.config import ROOT, Settings, load_settings
 from backend.core.errors import Taken
+from backend.core.idempotency import Key
 from backend.core.vault import new_id
 
 _READY_WITHIN = 90.0
@@ -48,7 +49,7 @@ class RunningClock:
 class NaiveDesk(BookingDesk):
     """How booking is often written: look who is free, then store the booking. Nothing in the database keeps two apart."""
 
-    async def hold(self, holder: str, slot: str) -> Held:
+    async def hold(self, holder: str, slot: str, *, key: Key | None = None) -> Held:
         """See `BookingDesk.hold`, which this is not."""
         wanted, now = self._offering.read(slot), self._house.clock.now()
 
@@ -149,7 +150,7 @@ def main() -> None:
     """Serve until told to stop; see the module."""
     begin, *how = sys.argv[1:]
     if how == ["naive"]:
-        backend_app.BookingDesk = NaiveDesk  # type: ignore[misc]
+        vars(backend_app)["BookingDesk"] = NaiveDesk
     settings = load_settings()
     app = backend_app.create_app(settings, clock=RunningClock(datetime.fromisoformat(begin)))
     app.run(settings.host, settings.port, single_process=True, access_log=False, motd=False)

@@ -190,8 +190,9 @@ class BookingDesk:
     async def hold(self, holder: str, slot: str, *, key: Key | None = None) -> Held:
         """Keep a time for ``holder`` for five minutes, and let go of what they held before.
 
-        The same ``key`` gives the same hold, or `Taken` when that is gone. Raises `Taken` when nobody is free then any more, `AlreadyBooked` when the holder
-        has a confirmed talk ahead, and `InvalidField` for a slot that never was a time.
+        The same ``key`` gives the same hold, or `Taken` when that is gone. Raises `Taken` when
+        nobody is free then any more, `AlreadyBooked` when the holder has a confirmed talk ahead,
+        and `InvalidField` for a slot that never was a time.
         """
         wanted = self._offering.read(slot)
 
