@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from backend.core.content import ContentError
+from backend.core.content import ContentError, Located
 from backend.core.municipality import Municipality, Theme
 from backend.web.render import STATIC
 
@@ -76,26 +76,34 @@ class Look:
 
 
 def load_look(content: Path, municipality: Municipality, file: str) -> Look:
-    """The look of ``municipality``, which stands in ``file``; raises `ContentError` with file and field."""
+    """The look of ``municipality``, which stands in ``file``; raises `ContentError` with file, line and field."""
     theme, folder = municipality.theme, content / "municipalities"
     place = folder / f"{file}.yml"
     tokens = read_tokens()
     for scheme in SCHEMES:
         for name, colour in own_colours(theme, scheme).items():
             if name not in tokens[scheme]:
-                raise ContentError(f"{place}: theme.{scheme}.{name} is no token of base.css; /stil shows them")
+                reason = f"theme.{scheme}.{name} is no token of base.css; /stil shows them"
+                raise _wrong(place, reason, scheme, name)
             if not _COLOUR.fullmatch(colour.lower()):
-                raise ContentError(f"{place}: theme.{scheme}.{name}: {colour!r} is no colour like #1d5b52")
+                raise _wrong(place, f"theme.{scheme}.{name}: {colour!r} is no colour like #1d5b52", scheme, name)
         tokens[scheme] |= {name: colour.lower() for name, colour in own_colours(theme, scheme).items()}
     look = Look(tokens, "".join(_overrides(theme)), _logo(folder, theme, place))
     for scheme in SCHEMES:
         for pair in look.pairs(scheme):
             if pair.ratio < pair.needed:
-                raise ContentError(
-                    f"{place}: theme.{scheme}: {pair.ink} on {pair.ground} has a contrast of {pair.ratio:.2f}:1, "
+                own = next((one for one in (pair.ink, pair.ground) if one in own_colours(theme, scheme)), "")
+                reason = (
+                    f"theme.{scheme}: {pair.ink} on {pair.ground} has a contrast of {pair.ratio:.2f}:1, "
                     f"and {pair.needed}:1 is needed to read it (WCAG 2.2)"
                 )
+                raise _wrong(place, reason, scheme, own)
     return look
+
+
+def _wrong(place: Path, reason: str, *where: str) -> ContentError:
+    """What to raise for a mistake in the theme, with its line."""
+    return Located(place).error(reason, "theme", *where)
 
 
 def own_colours(theme: Theme, scheme: Scheme) -> Mapping[str, str]:
@@ -136,8 +144,9 @@ def _logo(folder: Path, theme: Theme, place: Path) -> tuple[bytes, str] | None:
     path = folder / theme.logo
     kind = _LOGO_TYPES.get(path.suffix)
     if kind is None or path.parent != folder or not path.is_file():
-        raise ContentError(f"{place}: theme.logo {theme.logo} is no .svg or .png beside the file")
+        raise _wrong(place, f"theme.logo {theme.logo} is no .svg or .png beside the file", "logo")
     picture = path.read_bytes()
     if len(picture) > LOGO_BYTES:
-        raise ContentError(f"{place}: theme.logo is {len(picture)} bytes; {LOGO_BYTES} at most, a phone pays for it")
+        reason = f"theme.logo is {len(picture)} bytes; {LOGO_BYTES} at most, a phone pays for it"
+        raise _wrong(place, reason, "logo")
     return picture, kind
