@@ -34,7 +34,10 @@ class Kin:
 
 @dataclass(frozen=True, slots=True)
 class PersonPage:
-    """Somebody's own record. ``case_id`` is their open case, if it may be read; ``shown`` whether others' teams see it."""
+    """Somebody's own record. ``case_id`` is their open case, if it may be read; ``shown`` whether others' teams see it.
+
+    ``in_family``: with somebody whom the reader may know of.
+    """
 
     line: PersonLine
     shared: Shared
@@ -143,6 +146,7 @@ class PersonDesk(Desk):
 
         def change(session: Session) -> None:
             person = self._readable(session, staff, person_id)
+            self._need_family(session, staff, person)
             changed = session.execute(
                 sa.update(FamilyMember).where(FamilyMember.person_id == person.id).values(shown=shown)
             )
@@ -159,6 +163,7 @@ class PersonDesk(Desk):
 
         def remove(session: Session) -> None:
             person = self._readable(session, staff, person_id)
+            self._need_family(session, staff, person)
             gone = session.execute(sa.delete(FamilyMember).where(FamilyMember.person_id == person.id))
             if not gone.rowcount:  # type: ignore[attr-defined]
                 raise NotFound
@@ -267,7 +272,7 @@ class PersonDesk(Desk):
             private=private,
             version=person.version,
             case_id=case.id if case is not None else None,
-            in_family=bool(own),
+            in_family=bool(own) and (bool(allowed) or not family),
             shown=any(row.shown for row in own),
             kin=list(kin.values()),
             linkable=[
@@ -276,6 +281,12 @@ class PersonDesk(Desk):
                 if row_id not in related
             ],
         )
+
+    def _need_family(self, session: Session, staff: StaffMember, person: Person) -> None:
+        """Raises `NotFound` for a family in which everybody else is withheld from ``staff``: that there is one tells of them."""
+        others = {other.id for _, other in repository.family_of(session, person.id)}
+        if others and not repository.visible_people(session, staff, others):
+            raise NotFound
 
     def _join(self, session: Session, staff: StaffMember, person: Person, other: Person) -> None:
         now = self._now()
