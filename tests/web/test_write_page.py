@@ -112,7 +112,7 @@ def begin(served: Served, **answers: str) -> Fields:
 
 def words_in(page: str) -> list[str]:
     """The six words that a page shows."""
-    return re.findall(r"<li>([a-zåäö]+)</li>", page)
+    return re.findall(r"<li>([a-zåäöé]+)</li>", page)
 
 
 def posted(text: str) -> str:
