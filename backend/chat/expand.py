@@ -71,6 +71,8 @@ class Expander:
         if issued.facts.get("room"):
             card["links"] = [{"title": self._say("book_page.room", reader), "url": issued.facts["room"]}]
         text = self._say("code.words" if told else f"code.{issued.kind}", reader, **issued.facts)
+        if issued.facts.get("place"):
+            text = f"{self._say('book_page.visit_at', reader, place=issued.facts['place'])} {text}"
         topic = {"concern": "concern", "talk": "talk"}.get(issued.kind, "booking")
         return Say("code", topic, text, card, ((self._say("code.saved", reader), f"!saved {issued.receipt}"),))
 

@@ -285,6 +285,7 @@ class _Calls:
             "channel": self._channel(booked.channel, turn),
             "therapist": booked.therapist,
             "room": booked.meeting_url or "",
+            "place": self._house.municipality.booking.visit_at if booked.channel == "visit" else "",
         }
         turn.issued[booked.receipt] = Issued(booked.receipt, "booking", facts)
         return {

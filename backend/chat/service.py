@@ -520,6 +520,9 @@ class ChatDesk:
         except DomainError as error:
             return [Say("text", "booking_manage", phrases.say(f"error.{error.code}", chat.reader))], chat
         text = self._returning.describe(found, chat.reader)
+        place = self._house.municipality.booking.visit_at
+        if isinstance(found, BookingSeen) and found.can_move and found.booking.channel == "visit" and place:
+            text = f"{text} {phrases.say('book_page.visit_at', chat.reader, place=place)}"
         if isinstance(found, BookingSeen) and found.booking.channel == "chat":
             arrival = await self._talks.arrive(chat.id, found.booking_id, chat.reader)
             if arrival == "in":

@@ -159,7 +159,9 @@ class _Pages:
             reader=reader,
             seen=seen,
             errors={"slot": self._sentence(error, reader)} if error is not None else {},
-            options=self._options(offer.times, reader),
+            options=self._options(
+                [time for time in offer.times if not (seen.can_move and time.start == booking.start)], reader
+            ),
             near=self._options(near, reader),
             given_up=[self._say(f"wishes.given_up.{name}", reader) for name in offer.given_up],
             opens=self._options([offer.opens] if offer.opens is not None else [], reader),

@@ -368,3 +368,76 @@ def test_danger_told_in_the_chat_reaches_the_therapists_sheet(scene: Scene) -> N
     booked(scene)
     row = scene.database.read_now(lambda s: s.scalars(sa.select(Booking).where(Booking.state == "booked")).one())
     assert row.danger_level is not None
+
+
+def titles(message: dict[str, Any]) -> dict[str, str]:
+    """A message's choices: id by title."""
+    return {choice["title"]: choice["id"] for choice in message["choices"]}
+
+
+def said(scene: Scene, says: list[dict[str, Any]], act: Callable[[Call], Any] | None = None) -> list[dict[str, Any]]:
+    """What the visitor is shown when an action acts and the assistant then says this."""
+    scene.neighbour.says = says
+    outcome: list[Any] = []
+
+    def during(turn: str) -> None:
+        def call(name: str, body: dict[str, Any]) -> httpx.Response:
+            headers = {"Authorization": f"Bearer {scene._token}", "X-Turn": turn, "Idempotency-Key": new_id()}
+            return httpx.post(f"{scene.served.url}/internal/{name}", json=body, headers=headers, timeout=10)
+
+        if act is not None:
+            outcome.append(act(call))
+            for one in says:
+                if (one.get("custom") or {}).get("show") == "code":
+                    one["custom"]["receipt"] = outcome[0].json()["receipt"]
+
+    scene.neighbour.during = during
+    answer = scene.chat.post("/api/chats/messages", json={"text": "ja"}).json()
+    scene.neighbour.during, scene.neighbour.says = None, None
+    return [one for one in answer["messages"] if one["author"] == "assistant"]
+
+
+def says(text: str | None = None, **custom: Any) -> dict[str, Any]:
+    return {"text": text, "buttons": [], "custom": custom or None}
+
+
+def test_no_time_in_the_chat_leads_to_somebody_being_in_touch(scene: Scene) -> None:
+    """The way is a choice of the conversation and no other page; read back with the deadline, and told with a code."""
+    scene.only_work_on(None)
+    numbers = said(scene, [says("Det finns ingen tid.", show="contacts", set="child")], lambda call: call("times", {}))[
+        0
+    ]
+    assert "Någon kan också höra av sig till dig senast" in numbers["text"] and "links" not in numbers["card"]
+    scene.chat.post("/api/chats/messages", json={"choice": titles(numbers)["Be att någon hör av sig"]})
+    assert {"intent": "callback", "entities": {}} == scene.neighbour.turns[-1]["command"]
+    summary = said(scene, [says(show="summary", of="callback", rows={"reach": "code"})])[0]
+    assert ["Så når vi dig", "Senast"] == [row["label"] for row in summary["card"]["rows"]]
+    told = said(
+        scene,
+        [says("Nu är det skickat."), says(show="code", receipt="", of="callback")],
+        lambda call: call("callbacks", {"reach": "code"}),
+    )
+    assert ("code", 6) == (told[-1]["kind"], len(told[-1]["card"]["words"]))
+    opened = scene._new_chat().post("/api/chats/messages", json={"text": " ".join(told[-1]["card"]["words"])}).json()
+    assert "Du har bett oss om en tid." in opened["messages"][-1]["text"]
+
+
+def test_a_time_for_a_booked_talk_moves_it(scene: Scene) -> None:
+    """What the choice does is not what a choice of a new booking does."""
+    free = scene.in_a_turn(lambda call: call("times", {}).json()["times"])
+    shown = said(scene, [says("Vilken tid?", show="times", of="own", times=free[:1], more=False)])[0]
+    scene.chat.post("/api/chats/messages", json={"choice": titles(shown)[free[0]["label"]]})
+    expected = {"intent": "own", "entities": {"deed": "move", "slot": free[0]["slot"]}}
+    assert expected == scene.neighbour.turns[-1]["command"]
+
+
+def test_a_visit_says_where_to_go(scene: Scene) -> None:
+    """When it is booked, and whenever the code is written."""
+    slots = scene.in_a_turn(lambda call: call("times", {"channel": "visit"}).json()["times"])
+    scene.hold(slots[0]["slot"])
+    told = said(
+        scene, [says(show="code", receipt="", of="booking")], lambda call: call("bookings", {"channel": "visit"})
+    )[0]
+    assert "Hit går du: Mottagningen, Storgatan 1" in told["text"]
+    opened = scene._new_chat().post("/api/chats/messages", json={"text": " ".join(told["card"]["words"])}).json()
+    assert "Hit går du: Mottagningen, Storgatan 1" in opened["messages"][-1]["text"]
