@@ -72,6 +72,8 @@ HIDDEN = "••••••"
 
 _WANTS_HUMAN = "human"
 """The assistant's name for the wish to talk with a human."""
+_EASY = {"easy:on": "chat.easy_on", "easy:off": "chat.easy_off"}
+"""Standing choices of whoever writes Swedish: the words easier, or as usual."""
 _LISTENING_IS_ENOUGH = frozenset({"feelings", "concern", "out_of_scope", "smalltalk"})
 
 
@@ -369,12 +371,14 @@ class ChatDesk:
             return await self._respond(chat, message.id, text, action, card)
 
     def _standing(self, choice: str, reader: Reader) -> tuple[str, str] | None:
-        """Title and action of a standing choice, which every chat has: ``who:child_10_12``, ``human:now``, ``station:8``."""
+        """Title and action of a standing choice, which every chat has: ``who:child_10_12``, ``human:now``, ``station:8``, ``easy:on``."""
         say = self._house.phrases.say
         if choice.startswith("station:"):
             return self._expander.station(choice.removeprefix("station:"), reader)
         if choice in talk_told.STANDING:
             return say(talk_told.STANDING[choice], reader), f"!{choice.replace(':', ' ')}"
+        if choice in _EASY and reader.spoken == "sv" and EASY in self._house.municipality.languages:
+            return say(_EASY[choice], reader), f"!{choice.replace(':', ' ')}"
         who = choice.removeprefix("who:")
         if who == choice or who not in READERS:
             return None
@@ -560,6 +564,8 @@ class ChatDesk:
         say, reader = self._house.phrases.say, chat.reader
         if name == "human":
             return await self._human(chat, message_id, arguments[0])
+        if name == "easy":
+            return await self._easy(chat, message_id, arguments[0] == "on")
         if name == "saved":
             await self._house.db.write(lambda session: self._saved(session, arguments[0]))
             says = [Say("text", "booking_manage", say("code.saved_reply", reader))]
@@ -580,6 +586,20 @@ class ChatDesk:
     def _saved(self, session: Session, receipt: str) -> None:
         codes.mark_saved(session, receipt)
         self._talks.code_saved(session, receipt)
+
+    async def _easy(self, chat: OpenChat, message_id: str, on: bool) -> Answer:
+        """Easy Swedish from now on, or usual Swedish again; the assistant goes on where it was, also when it is away."""
+        reader = replace(chat.reader, lang=EASY if on else "sv")
+        usual = _in_usual_words(chat.state)
+        state = _in_easy_words(usual, reader) if on else usual
+        await self._house.db.write(
+            lambda session: repository.keep_place(
+                session, self._house.vault, chat, state=state, reader=reader, fresh_conversation=True
+            )
+        )
+        chat = await self._reopen(chat.id)
+        said = self._house.phrases.say("chat.easy_is_on" if on else "chat.easy_is_off", reader)
+        return await self._keep(chat, message_id, [Say("text", "smalltalk", said)], None)
 
     async def _human(self, chat: OpenChat, message_id: str, wish: str) -> Answer:
         """The standing choices about a human: to have one, to go in to the booked one, to show what was
@@ -1018,6 +1038,16 @@ def _in_easy_words(state: State, reader: Reader) -> State:
     elif reader.band == "13-17" and "told_band" not in state.slots:
         easier = {"band": "10-12", "told_band": "13-17"}
     return msgspec.structs.replace(state, slots={**state.slots, **easier})
+
+
+def _in_usual_words(state: State) -> State:
+    """The state without `_in_easy_words`: the band is again the one that was told."""
+    slots = {name: value for name, value in state.slots.items() if name not in ("easy", "told_band")}
+    told = state.slots.get("told_band")
+    if told is not None:
+        slots.pop("band", None)
+        slots |= {} if told == "unknown" else {"band": told}
+    return msgspec.structs.replace(state, slots=slots)
 
 
 def _read(session: Session, vault: Vault, chat: OpenChat, reply_to: str | None = None) -> list[dict[str, Any]]:

@@ -34,7 +34,8 @@ class StartRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 class SendRequest(msgspec.Struct, forbid_unknown_fields=True):
     """A typed text, or the id of a choice that was offered or that every chat has (``who:<reader>``,
-    ``human:now``, ``human:leave``, ``human:book``, ``human:in``, ``human:share``): exactly one of them."""
+    ``human:now``, ``human:leave``, ``human:book``, ``human:in``, ``human:share``, ``easy:on``, ``easy:off``):
+    exactly one of them."""
 
     text: str | None = None
     choice: str | None = None

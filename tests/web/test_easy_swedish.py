@@ -32,7 +32,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, neighbour: Neighbour) -> It
 def test_the_chat_offers_it_and_speaks_it(served: Served) -> None:
     """The page says what it is in, each language stands by its own name, and the form keeps the choice."""
     plain = served.client.get("/chatt").text
-    assert 'href="/chatt?lang=sv-x-latt" hreflang="sv-x-latt" lang="sv-x-latt">Lätt svenska</a>' in plain
+    assert 'href="/chatt?lang=sv-x-latt" hreflang="sv-x-latt" lang="sv-x-latt" dir="ltr">Lätt svenska</a>' in plain
     easy = served.client.get("/chatt?lang=sv-x-latt").text
     assert '<html lang="sv-x-latt">' in easy
     assert "Du skriver med en robot" in easy
@@ -71,3 +71,32 @@ def test_to_the_assistant_it_is_swedish_with_simpler_answers(served: Served, nei
     assert {"lang": "sv", "easy": True, "band": "adult", "who": "partner"} == neighbour.turns[-1]["state"]["slots"]
     said = served.as_chat(begun["chat"]).post("/api/chats/messages", json={"text": "hur får hen hjälp"}).json()
     assert "ska få erbjudande om hjälp. Hen är med och planerar." in json.dumps(said, ensure_ascii=False)
+
+
+def test_it_can_be_chosen_and_left_in_the_middle_of_a_conversation(served: Served, neighbour: Neighbour) -> None:
+    """By a button that every Swedish chat has; the assistant is told with the next turn, and who they are is kept."""
+    served.until_assistant_is_up()
+    page = served.client.get("/chatt").text
+    assert 'value="easy:on"' in page
+    assert 'value="easy:on"' not in served.client.get("/chatt?lang=en").text
+    neighbour.says = [SHOW_S17]
+    begun = served.client.post("/api/chats", json={"who": "child_13_17"}).json()
+    chat = served.as_chat(begun["chat"])
+    on = chat.post("/api/chats/messages", json={"choice": "easy:on"}).json()
+    assert "Nu skriver jag lätt svenska." == on["messages"][0]["text"]
+    assert "child_13_17" == on["who"]
+    chat.post("/api/chats/messages", json={"text": "hur får hen hjälp"})
+    slots = neighbour.turns[-1]["state"]["slots"]
+    assert ("10-12", "13-17") == (slots["band"], slots["told_band"])
+    off = chat.post("/api/chats/messages", json={"choice": "easy:off"}).json()
+    assert "Nu skriver jag vanlig svenska igen." == off["messages"][0]["text"]
+    chat.post("/api/chats/messages", json={"text": "hur får hen hjälp"})
+    slots = neighbour.turns[-1]["state"]["slots"]
+    assert "13-17" == slots["band"]
+    assert "told_band" not in slots
+
+
+def test_nobody_who_writes_english_is_given_it(served: Served) -> None:
+    """An unknown choice, as any other that is none."""
+    begun = served.client.post("/api/chats", json={"lang": "en"}).json()
+    assert 422 == served.as_chat(begun["chat"]).post("/api/chats/messages", json={"choice": "easy:on"}).status_code
