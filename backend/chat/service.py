@@ -72,7 +72,7 @@ HIDDEN = "••••••"
 
 _WANTS_HUMAN = "human"
 """The assistant's name for the wish to talk with a human."""
-_EASY = {"easy:on": "chat.easy_on", "easy:off": "chat.easy_off"}
+_EASY = {"easy:on": "easy.on", "easy:off": "easy.off"}
 """Standing choices of whoever writes Swedish: the words easier, or as usual."""
 _LISTENING_IS_ENOUGH = frozenset({"feelings", "concern", "out_of_scope", "smalltalk"})
 
@@ -598,7 +598,7 @@ class ChatDesk:
             )
         )
         chat = await self._reopen(chat.id)
-        said = self._house.phrases.say("chat.easy_is_on" if on else "chat.easy_is_off", reader)
+        said = self._house.phrases.say("easy.is_on" if on else "easy.is_off", reader)
         return await self._keep(chat, message_id, [Say("text", "smalltalk", said)], None)
 
     async def _human(self, chat: OpenChat, message_id: str, wish: str) -> Answer:

@@ -23,6 +23,50 @@ SIZES = ((320, 640), (768, 1024), (1280, 800), (640, 400))
 """A phone, a tablet, a screen, and that screen enlarged to 200 %."""
 AXE = """async rules => (await axe.run(document, rules)).violations
     .flatMap(one => one.nodes.map(node => `${one.id}: ${node.html.slice(0, 160)}`))"""
+OPEN = """() => {
+    const all = [...document.querySelectorAll("main details")];
+    all.forEach(one => one.open = true);
+    const over = all.filter(one => [...one.children].some(part => getComputedStyle(part).position === "absolute"));
+    over.forEach(one => one.dataset.bubble = "");
+    return over.length;
+}"""
+"""Opens what is folded away; says how many open on top of something else, and are looked at one by one."""
+MAIN = (
+    "GET /", "GET /boka", "GET /hjalp-nu", "GET /karta/<slug>", "GET /karta/har", "GET /min-sida", "GET /skriv",
+    "GET /personal", "GET /personal/arende/<case_id>", "GET /personal/arende/<case_id>/karta", "GET /personal/arenden",
+    "GET /personal/dagen", "GET /personal/inkorg", "GET /personal/kalender", "GET /personal/kalender/tider",
+    "GET /personal/larm", "GET /personal/loftet", "GET /personal/oro/<concern_id>", "GET /personal/person/<person_id>",
+    "GET /personal/samtal", "GET /personal/samtal/<talk_id>", "GET /personal/skriv-in", "GET /personal/tid/<booking_id>",
+)  # fmt: skip
+"""Pages that are walked from end to end with Tab."""
+MARK = """() => {
+    const seen = new Set();
+    let number = 0;
+    for (const one of document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")) {
+        if (one.disabled || one.tabIndex < 0 || one.type === "hidden" || !one.checkVisibility({visibilityProperty: true})) continue;
+        // One of a question's answers is the stop; the arrows choose among them.
+        if (one.type === "radio") {
+            const chosen = document.querySelector(`input[name="${one.name}"]:checked`);
+            const group = `${one.form?.action} ${one.name}`;
+            if (chosen ? chosen !== one : seen.has(group)) continue;
+            seen.add(group);
+        }
+        one.dataset.walk = number++;
+    }
+    return number;
+}"""
+STAND = """() => {
+    let one = document.activeElement;
+    while (one?.shadowRoot?.activeElement) one = one.shadowRoot.activeElement;
+    if (one === document.body || one === document.documentElement) return null;
+    const look = getComputedStyle(one), around = one.closest("label") ? getComputedStyle(one.closest("label")) : look;
+    const ring = [look, around].some(each => each.outlineStyle !== "none" && parseFloat(each.outlineWidth) >= 2);
+    const box = one.getBoundingClientRect();
+    const inside = box.bottom > 0 && box.right > 0 && box.top < innerHeight && box.left < innerWidth;
+    return {walk: one.dataset.walk ?? "", html: one.outerHTML.slice(0, 120), ring, inside};
+}"""
+MISSED = """seen => [...document.querySelectorAll("[data-walk]")]
+    .filter(one => !seen.includes(one.dataset.walk)).map(one => `never reached: ${one.outerHTML.slice(0, 120)}`)"""
 OPENED = {"karta-har": ("/karta/har", "story"), "min-sida": ("/min-sida", "story"), "min-tid": ("/min-tid", "booking"),
           "svar": ("/min-tid", "concern")}  # fmt: skip
 """What the six words open: the page that asks for them, and whose."""
@@ -80,9 +124,16 @@ def entered(browser: Browser, place: Place, windows: dict[str, BrowserContext], 
 
 def found_on(page: Page) -> list[str]:
     """Everything that is wrong with a page at every size and in both themes, with all that is folded away opened."""
-    page.evaluate("document.querySelectorAll('main details').forEach(one => one.open = true)")
     page.evaluate(Axe().axe_script)
+    bubbles = page.evaluate(OPEN)
     found: list[str] = []
+    for number in range(bubbles):
+        page.evaluate(
+            "number => document.querySelectorAll('[data-bubble]').forEach((one, at) => one.open = at === number)",
+            number,
+        )
+        found += [f"bubble {number}: {one}" for one in page.evaluate(AXE, RULES)]
+    page.evaluate("document.querySelectorAll('[data-bubble]').forEach(one => one.open = false)")
     for width, height in SIZES:
         page.set_viewport_size({"width": width, "height": height})
         sideways = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
@@ -127,3 +178,32 @@ def test_what_six_words_open_passes(
         page.wait_for_selector("main h1")
         assert page.locator("[name=words]:visible").count() == 0
         assert [] == found_on(page)
+
+
+@pytest.mark.parametrize("route", MAIN)
+def test_a_page_can_be_walked_by_keyboard(
+    browser: Browser, place: Place, windows: dict[str, BrowserContext], route: str
+) -> None:
+    """Tab comes to everything that can be pressed or written in, shows where it is, and gets caught nowhere."""
+    login, path = PAGES[route]
+    with entered(browser, place, windows, login) as page:
+        page.set_viewport_size({"width": 1280, "height": 800})
+        page.goto(place.url + path.format(**place.town.ids), wait_until="load")
+        page.evaluate("document.activeElement.blur()")
+        stops = page.evaluate(MARK)
+        assert stops > 3
+        seen: set[str] = set()
+        wrong: list[str] = []
+        # A date or a time has several stops of its own.
+        for _ in range(3 * stops + 20):
+            page.keyboard.press("Tab")
+            stand = page.evaluate(STAND)
+            if stand is None:
+                break
+            seen.add(stand["walk"])
+            wrong += [f"{name}: {stand['html']}" for name in ("ring", "inside") if not stand[name]]
+        else:
+            wrong.append("never came to the end")
+        # A live page may have put new ones in the place of some; those that are still there must have been reached.
+        wrong += page.evaluate(MISSED, sorted(seen))
+        assert [] == sorted(set(wrong))

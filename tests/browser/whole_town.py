@@ -45,7 +45,7 @@ VISITOR = ""
 PAGES: dict[str, tuple[str, str]] = {
     "GET /": (VISITOR, "/"),
     "GET /anmal": (VISITOR, "/anmal"),
-    "GET /anmal/<way>": (VISITOR, "/anmal/granne"),
+    "GET /anmal/<way>": (VISITOR, "/anmal/privat"),
     "GET /boka": (VISITOR, "/boka"),
     "GET /boka/uppringd": (VISITOR, "/boka/uppringd"),
     "GET /chatt": (VISITOR, "/chatt"),
