@@ -170,6 +170,8 @@ class EditingDesk:
             and (only != "stale" or row.stale)
             and (only not in (DRAFT, PUBLISHED) or row.state == only)
             and (only not in ("helpline", "word") or row.kind == only)
+            # A line's fields are in Swedish; its notes in other languages are a link away from there.
+            and (only != "helpline" or row.lang == "sv")
         ]
         return Listing(
             found[:SHOWN],
