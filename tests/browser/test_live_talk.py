@@ -406,7 +406,7 @@ def test_all_of_a_browsers_pages_share_one_stream_and_one_sound(opened: Open, st
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", [NARROW, WIDE], ids=["narrow", "wide"])
+@pytest.mark.parametrize("size", [NARROW, {"width": 768, "height": 1024}, WIDE], ids=["narrow", "middle", "wide"])
 def test_every_state_is_accessible(opened: Open, staff: Callable[..., Page], size: dict[str, int], theme: str) -> None:
     """Waiting room and talk at the child's, list, offer and talk at the therapist's; nothing scrolls sideways."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from backend.booking.lifecycle import BOOKED, CANCELLED
+from backend.booking.lifecycle import BOOKED, CANCELLED, HELD
 from backend.booking.repository import occupy
 from backend.booking.rules import Slot, cells, read_slot
 from backend.booking.service import BookingDesk, Details
@@ -345,3 +347,39 @@ def test_nothing_is_kept_for_a_talk_that_is_over(desk: BookingDesk, clock: Manua
     clock.forward(hours=2)
     with pytest.raises(Conflict):
         run(desk.changes.keep(over.booking_id, slots(desk)["26 09:00"]))
+
+
+def test_a_storm_of_second_thoughts_leaves_every_talk_whole(desk: BookingDesk, house: House) -> None:
+    """Twelve people hold, move, let go, cancel and book again at once, four of them in two windows: never two talks in one
+    time, never half a one, and nothing stays held for a talk that is decided."""
+    add_therapist(house, "bo", [("09:00", "12:00")])
+    free = list(slots(desk).values())
+    made = [booked(desk, at(run_at(slot)), f"chat:{place}") for place, slot in enumerate(free[:8])]
+    decide = random.Random(20261126)
+
+    async def second_thoughts(booking_id: str) -> None:
+        for _ in range(6):
+            slot = decide.choice(free)
+            with contextlib.suppress(Taken, Conflict, InvalidField):
+                await desk.changes.keep(booking_id, slot)
+                await desk.changes.move(booking_id, slot)
+            with contextlib.suppress(Taken, Conflict):
+                if decide.random() < 0.3:
+                    await desk.changes.cancel(booking_id)
+                    await desk.changes.rebook(booking_id, decide.choice(free))
+            await desk.changes.let_go(booking_id)
+
+    async def everybody() -> None:
+        ids = [one.booking_id for one in made]
+        await asyncio.gather(*(second_thoughts(booking_id) for booking_id in [*ids, *ids[:4]]))
+
+    run(everybody())
+    rows = house.db.read_now(lambda s: s.execute(sa.select(Booking.id, Booking.state)).all())
+    stand = [booking_id for booking_id, state in rows if state == BOOKED]
+    assert {8} == {cells_of(house, booking_id) for booking_id in stand}
+    assert (8 * len(stand), 0, 0) == (
+        count(house, BookingCell),
+        overlaps(house),
+        count(house, Booking, Booking.state == HELD),
+    )
+    assert {one.booking_id for one in made} >= set(stand)
