@@ -1,8 +1,8 @@
 """A crowd of visitors in processes of their own, who fill in the real pages as fast as they are answered.
 
 ``python -m tests.crowd URL`` is one such process: it reads visits (JSON) from its input,
-opens its connections, says that it is ready, waits for the word, and writes what came of
-every visit. Several of them meet in the middle of a desk as no threads of one process can.
+says that it is ready, waits for the word, and writes what came of every visit. Several of
+them meet in the middle of a desk as no threads of one process can.
 """
 
 from __future__ import annotations
@@ -110,10 +110,6 @@ class _Line:
         self._host, self._port = host, port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def open(self) -> None:
-        if self._streams is None:
-            self._streams = await asyncio.open_connection(self._host, self._port, limit=2**20)
-
     async def post(self, step: Step, source: str) -> tuple[int, str]:
         """Status and page. Raises `OSError` or `EOFError` when no whole answer comes."""
         body = urlencode(step.fields).encode()
@@ -121,8 +117,8 @@ class _Line:
             f"POST {step.path} HTTP/1.1\r\nhost: {self._host}:{self._port}\r\nx-forwarded-for: {source}\r\n"
             f"content-type: application/x-www-form-urlencoded\r\ncontent-length: {len(body)}\r\n\r\n"
         )
-        await self.open()
-        assert self._streams is not None
+        if self._streams is None:
+            self._streams = await asyncio.open_connection(self._host, self._port, limit=2**20)
         reader, writer = self._streams
         try:
             writer.write(head.encode() + body)
@@ -166,8 +162,6 @@ async def _make(line: _Line, visit: Visit, source: str) -> Visited:
 async def _crowd(url: str, at_once: int, visits: list[Visit]) -> list[Visited]:
     parts = urlsplit(url)
     lines = [_Line(parts.hostname or "", parts.port or 80) for _ in range(min(at_once, len(visits)))]
-    for line in lines:
-        await line.open()
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     waiting, made = deque(enumerate(visits)), []

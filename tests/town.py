@@ -14,7 +14,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -32,7 +31,7 @@ from backend.core.errors import Taken
 from backend.core.idempotency import Key
 from backend.core.vault import new_id
 
-_READY_WITHIN = 90.0
+_READY_WITHIN = 240.0
 
 
 class RunningClock:
@@ -100,7 +99,7 @@ class Town:
             try:
                 with opener.open(f"{self.url}/health", timeout=5):
                     return time.monotonic() - began
-            except urllib.error.URLError:
+            except OSError:
                 if self._process.poll() is not None or time.monotonic() - began > _READY_WITHIN:
                     raise RuntimeError(self.logged()) from None
             time.sleep(0.01)

@@ -39,6 +39,7 @@ pytestmark = pytest.mark.slow
 
 TODAY, TOMORROW = date(2026, 11, 25), date(2026, 11, 26)
 BEGIN = ManualClock().at
+AT_ONCE = 200
 HELD_PAGE, BOOKED_PAGE = 'value="details"', "code-words"
 WORD = r"<li>(\w+)</li>"
 
@@ -153,7 +154,7 @@ def test_six_hundred_people_want_fifty_times(town: Town, house: House) -> None:
     """Fifty are booked, whatever their length; everybody else is told that the time is gone, with other times to choose."""
     starts = fifty_times(house)
     town.start(BEGIN)
-    visited = visit_all(town.url, rush("n", starts, 600))
+    visited = visit_all(town.url, rush("n", starts, 600), at_once=AT_ONCE)
     assert {200: 100, 409: 550} == statuses(visited), town.logged()
     booked = [each for each in visited if each.through]
     assert 50 == len(booked) == count(house, Booking, Booking.state == BOOKED) == count(house, Booking)
@@ -174,13 +175,17 @@ def test_talks_of_different_lengths_leave_no_hole_and_never_overlap(town: Town, 
     key = town.settings.code_pepper
     starts = [rules.Slot(rules.instant(TODAY, minute)).signed(key) for minute in range(600, 960, 5)]
     random.Random(1).shuffle(starts)
-    visited = visit_all(town.url, [booking(f"n{number}", starts[number % len(starts)]) for number in range(360)])
+    visited = visit_all(
+        town.url, [booking(f"n{number}", starts[number % len(starts)]) for number in range(360)], at_once=AT_ONCE
+    )
     assert {200, 409, 422} >= set(statuses(visited))
     assert (
         sum(each.through for each in visited) == count(house, Booking, Booking.state == BOOKED) == count(house, Booking)
     )
     check_whole(house)
-    again = visit_all(town.url, [Visit(start, [hold(f"late{place}", start)]) for place, start in enumerate(starts)])
+    again = visit_all(
+        town.url, [Visit(start, [hold(f"late{place}", start)]) for place, start in enumerate(starts)], at_once=AT_ONCE
+    )
     assert [] == [each.name for each in again if each.through]
 
 
@@ -189,7 +194,7 @@ def test_a_desk_that_looks_first_and_stores_afterwards_is_caught(town: Town, hou
     starts = fifty_times(house)
     town.start(BEGIN, naive=True)
     for round_ in range(5):
-        visited = visit_all(town.url, rush(f"r{round_}-", starts, 150))
+        visited = visit_all(town.url, rush(f"r{round_}-", starts, 150), at_once=AT_ONCE)
         assert {200, 409} >= set(statuses(visited))
         if overlaps(house):
             return
@@ -224,7 +229,7 @@ def test_a_storm_of_moves_cancellations_and_new_bookings(town: Town, house: Hous
     booked = visit_all(town.url, [booking(f"t{number}", each) for number, each in enumerate(own)])
     assert all(each.through for each in booked)
     booked.sort(key=lambda each: int(each.name[1:]))
-    with httpx.Client(base_url=town.url, timeout=30) as client:
+    with httpx.Client(base_url=town.url, timeout=120) as client:
         talks = [Talk(client, each) for each in booked]
     one_time, other_time = slot(TODAY, 600), slot(TODAY, 640)
     visits: list[Visit] = []
@@ -363,7 +368,7 @@ def test_a_killed_server_has_kept_all_it_said_and_nothing_half(town: Town, house
     assert len(wanted) + len(early) == count(house, Booking, Booking.state == BOOKED)
     assert 0 == overlaps(house)
     words = " ".join(promised["k0"])
-    with httpx.Client(base_url=town.url, timeout=30) as client:
+    with httpx.Client(base_url=town.url, timeout=120) as client:
         assert 200 == client.post("/min-tid", data={"words": words}).status_code
 
 
