@@ -9,6 +9,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from backend.booking.service import BookingDesk
+from backend.booking.tables import Therapist
 from backend.cases.desk import NewPerson
 from backend.cases.tables import Case, CaseNote, CaseSeat, CaseState, SeatState
 from backend.core.audit import AuditEvent, Tag
@@ -16,6 +18,7 @@ from backend.core.errors import Conflict, EmptyText, InvalidField, NotFound
 from backend.core.house import House
 from backend.core.outbox import OutboxMessage
 from backend.core.people import StaffMember
+from backend.core.roster import Away
 from tests.cases import Town, key, new_town, run
 from tests.conftest import ManualClock
 
@@ -179,6 +182,22 @@ def test_nobody_off_duty_gets_a_new_case(town: Town) -> None:
     assert "anna" not in offered
     run(town.team.come_back(town.anna, "anna"))
     run(town.team.accept(town.anna, seat))
+
+
+def test_an_absence_in_the_calendar_of_talks_counts_for_cases_too(town: Town, clock: ManualClock) -> None:
+    """Planned for tomorrow: asked today, not tomorrow, and again when it is over."""
+    child = town.child()
+    town.house.db.write_now(lambda session: session.add(Therapist(staff_id="anna", channels="chat", meeting_url=None)))
+    begin = clock.now() + timedelta(days=1)
+    schedules = BookingDesk(town.house).schedules
+    run(schedules.absent(town.anna, "anna", begin, begin + timedelta(days=1), Away.LEAVE))
+    clock.forward(days=1)
+    with pytest.raises(InvalidField) as error:
+        run(town.team.ask(town.karin, child.case_id, "behandlare", "anna"))
+    assert ("off_duty", "staff_id") == (error.value.code, error.value.extra["field"])
+    clock.forward(days=1)
+    run(town.team.ask(town.karin, child.case_id, "behandlare", "anna"))
+    assert ["anna"] == [town.anna.id for ask in run(town.team.asks(town.anna)) if ask.own]
 
 
 def test_only_oneself_and_the_units_manager_say_who_is_away(town: Town) -> None:

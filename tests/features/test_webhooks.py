@@ -20,10 +20,13 @@ import yaml
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from backend.app import create_app
+from backend.cases.desk import NewPerson
+from backend.cases.service import CaseDesk
 from backend.concerns.handling import HandlingDesk
 from backend.concerns.service import ConcernDesk
 from backend.config import SettingsError, load_settings
 from backend.core.content import ContentError
+from backend.core.errors import Conflict
 from backend.core.house import House
 from backend.core.municipality import Municipality, WebhookEndpoint, load_municipality
 from backend.core.outbox import OutboxMessage, deliver_due
@@ -125,6 +128,19 @@ def test_each_deed_has_its_event(listening: House, sink: Sink, clock: ManualCloc
     assert ["concern.received", "concern.accepted", "decision.recorded"] == [
         json.loads(body)["type"] for _, body in sink.got
     ]
+
+
+def test_a_case_that_is_opened_is_announced(house: House, sink: Sink) -> None:
+    """By the case's own id; a second one about the same concern, which is refused, is not."""
+    listening = replace(house, municipality=told(house.municipality, sink.url, ["case.opened"]))
+    karin, cases = add_staff(listening), CaseDesk(listening)
+    concern = run(ConcernDesk(listening).receive(STORY)).concern_id
+    opened = run(cases.open_from_concern(karin, concern, NewPerson("child", "Elsa")))
+    with pytest.raises(Conflict):
+        run(cases.open_from_concern(karin, concern, NewPerson("child", "Elsa")))
+    assert 1 == deliver(listening)
+    event = Webhook(SECRET).verify(sink.got[0][1], sink.got[0][0])
+    assert ("case.opened", {"id": opened.case_id}) == (event["type"], event["data"])
 
 
 def test_the_id_stays_the_same_until_it_is_taken(listening: House, sink: Sink, clock: ManualClock) -> None:

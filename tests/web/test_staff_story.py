@@ -11,6 +11,7 @@ from tests.web.test_my_page import Town, revision_of, settings, town
 
 __all__ = ["settings", "town"]
 UNIT = "behandlare"
+BEAT = ": alive"
 
 
 def let_in(town: Town, words: str) -> str:
@@ -20,13 +21,14 @@ def let_in(town: Town, words: str) -> str:
 
 
 def frames(stream: httpx.Response) -> Iterator[str]:
-    """The named events of a stream, beats left out, until it ends."""
-    gathered = ""
+    """The named events of a stream until it ends; the first frame is the beat that says that it listens by now."""
+    gathered, listens = "", False
     for text in stream.iter_text():
         gathered += text
         while "\n\n" in gathered:
             frame, _, gathered = gathered.partition("\n\n")
-            if frame.startswith(("event:", "id:")):
+            if frame.startswith("event:") or (frame == BEAT and not listens):
+                listens = True
                 yield frame
 
 
@@ -52,6 +54,7 @@ def test_a_window_hears_at_once_that_the_consent_is_gone(town: Town) -> None:
     with anna.stream("GET", f"{path}/nu") as stream:
         assert "text/event-stream" == stream.headers["content-type"].partition(";")[0]
         heard = frames(stream)
+        assert BEAT == next(heard)
         town.at(page, "withdraw", unit=UNIT)
         assert [f"event: withdrawn\ndata: {' '.join(parts)}", "event: closed\ndata: "] == list(heard)
     assert [404, 404, 404] == [anna.get(f"{path}{end}").status_code for end in ("", "/delar", "/nu")]
@@ -63,6 +66,7 @@ def test_more_is_told_to_the_window_without_a_word_of_it(town: Town) -> None:
     story, karin = town.story(words), town.enter("karin")
     with karin.stream("GET", f"/personal/berattelse/{story}/nu") as stream:
         heard = frames(stream)
+        assert BEAT == next(heard)
         let_in(town, words)
         assert "event: readers\ndata: " == next(heard)
 
