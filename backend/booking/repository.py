@@ -65,16 +65,16 @@ _OCCUPIED = (
         _cell.c.booking_id,
         sa.func.min(_cell.c.cell),
         sa.func.max(_cell.c.cell),
-        _booking.c.state,
         _booking.c.hold_until,
     )
-    .join(_booking, _booking.c.id == _cell.c.booking_id)
+    # Only of holds is anything asked, and there are few: joined with all talks, PostgreSQL walks through the whole table.
+    .outerjoin(_booking, sa.and_(_booking.c.id == _cell.c.booking_id, sa.text(f"booking.state = '{HELD}'")))
     .where(
         _cell.c.therapist_id.in_(sa.select(Therapist.staff_id)),
         _cell.c.cell >= sa.bindparam("first"),
         _cell.c.cell < sa.bindparam("end"),
     )
-    .group_by(_cell.c.therapist_id, _cell.c.booking_id, _booking.c.state, _booking.c.hold_until)
+    .group_by(_cell.c.therapist_id, _cell.c.booking_id, _booking.c.hold_until)
 )
 _CHANGE = sa.update(_booking).where(_booking.c.id == sa.bindparam("changed"))
 _INSERT_BOOKING = sa.insert(_booking)
@@ -130,8 +130,8 @@ def occupied(
     own = held_by(session, but_for) if but_for else None
     own_id = own.id if own is not None else None
     rows = session.connection().execute(_OCCUPIED, {"first": first, "end": end}).all()
-    for therapist_id, booking_id, lowest, highest, state, hold_until in rows:
-        if state == HELD and hold_until <= now:
+    for therapist_id, booking_id, lowest, highest, hold_until in rows:
+        if hold_until is not None and hold_until <= now:
             expired[therapist_id].add(booking_id)
         elif booking_id not in (own_id, moving):
             busy[therapist_id].update(range(lowest, highest + 1))
