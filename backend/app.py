@@ -22,6 +22,7 @@ from backend.booking.callbacks import CallbackDesk
 from backend.booking.feeds import Feeds
 from backend.booking.service import BookingDesk
 from backend.cases.persons import PersonDesk
+from backend.cases.retention import RetentionDesk
 from backend.cases.service import CaseDesk
 from backend.cases.standing import MapDesk
 from backend.cases.team import TeamDesk
@@ -91,6 +92,7 @@ HOUSEKEEPING_SECONDS = 60.0
 SEAL_SECONDS = 1.0
 PATROL_SECONDS = 10.0
 SEATS_SECONDS = 20.0
+RETENTION_SECONDS = 3600.0
 TALK_SECONDS = 10.0
 
 
@@ -238,6 +240,7 @@ def _register_features(app: Sanic, house: House) -> None:
     every(app, "codes", HOUSEKEEPING_SECONDS, returning.forget)
     every(app, "concerns nobody took", HOUSEKEEPING_SECONDS, concerns.remind)
     every(app, "case seats", SEATS_SECONDS, team.lapse)
+    every(app, "cases past their time", RETENTION_SECONDS, RetentionDesk(house).purge)
     every(app, "audit seal", SEAL_SECONDS, chain.seal)
     every(app, "audit check", PATROL_SECONDS, chain.patrol)
 

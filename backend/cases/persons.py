@@ -42,6 +42,7 @@ class PersonPage:
     line: PersonLine
     shared: Shared
     private: Private
+    kept: str
     version: int
     case_id: str | None
     in_family: bool
@@ -52,7 +53,7 @@ class PersonPage:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record as typed in its form. ``born`` is a year."""
+    """A record as typed in its form. ``born`` is a year, ``kept`` one of `rules.KEPT`."""
 
     who: str
     first_name: str
@@ -64,6 +65,7 @@ class Record:
     address: str
     safe_contact: str
     notes: str
+    kept: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ class PersonDesk(Desk):
         checked = self._checked(
             NewPerson(record.who, record.first_name, record.born), _optional(record.language, "language")
         )
+        if record.kept not in rules.KEPT:
+            raise InvalidField("invalid", "kept")
         private = Private(
             *(_optional(getattr(record, field), field) for field in ("full_name", "phone", "address")),
             *(_long(getattr(record, field), field) for field in ("safe_contact", "notes")),
@@ -105,7 +109,7 @@ class PersonDesk(Desk):
             if person.version != version:
                 raise Conflict
             person.shared, person.private = self._sealer.record(person.data_key, person.id, checked, private)
-            person.who, person.protected = record.who, record.protected
+            person.who, person.protected, person.kept = record.who, record.protected, record.kept
             person.version += 1
             session.flush()
             audit.record(session, self._now(), Tag.PERSON_CHANGED, person.id, actor=staff.id)
@@ -270,6 +274,7 @@ class PersonDesk(Desk):
             line=self._line(person, shared, own=True),
             shared=shared,
             private=private,
+            kept=person.kept,
             version=person.version,
             case_id=case.id if case is not None else None,
             in_family=bool(own) and (bool(allowed) or not family),

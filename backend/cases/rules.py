@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 
 import msgspec
@@ -50,6 +50,33 @@ QUALIFIED = frozenset(
 
 COORDINATORS = frozenset({"coordinator", "case_worker", "manager"})
 """Who may lead the team around a person."""
+
+
+KEPT = ("", "no", "yes")
+"""Whether a record belongs to the sample for research (born on the 5th, 15th or 25th, SoL 16:4) or is kept on another
+decision. Empty: nobody has answered yet, and only the year of birth is known here, so nothing is erased."""
+INVESTIGATED = frozenset({Event.INVESTIGATION_OPENED, Event.INVESTIGATION_PROLONGED, Event.INVESTIGATION_FINISHED})
+PLACED = frozenset(
+    {
+        Event.CUSTODY_DECIDED, Event.CUSTODY_ENFORCED, Event.PLACED, Event.PLACEMENT_ENDED, Event.JOURHEM_STARTED,
+        Event.JOURHEM_ENDED, Event.FOLLOWUP_STARTED,
+    }
+)  # fmt: skip
+"""Traces of a placement, whose papers may never be erased (SoL 16:2)."""
+GROWN = 30
+"""The age until which the papers of a child's investigation are kept (SoL 16:2 a)."""
+
+
+class Keeping(StrEnum):
+    """Why a record stays, or that it has its day."""
+
+    DATED = "dated"
+    CHILD = "child"
+    UNANSWERED = "unanswered"
+    DECIDED = "decided"
+    PLACED = "placed"
+    NO_YEAR = "no_year"
+    NEVER = "never"
 
 
 class Who(StrEnum):
@@ -102,3 +129,29 @@ def reads_as(who: str, age: int | None) -> str | None:
 def is_year_of_birth(year: int, today: date) -> bool:
     """Whether somebody who is alive, or about to be born, can be of that year."""
     return today.year - OLDEST <= year <= today.year + 1
+
+
+def erased_from(
+    who: str, born: int | None, kept: str, happened: Collection[Event], ended: date, days: int
+) -> tuple[Keeping, date | None]:
+    """Why a person's record and cases are kept, and the local day from which they are not; None for no day.
+
+    ``ended``: the day that the last case was closed, or that a record without any was made. ``days`` after it (SoL
+    16:1; 0 for never). The papers of a child's investigation until the end of the year in which the child turns 30:
+    nobody keeps birthdays here.
+    """
+    if kept == "yes":
+        return Keeping.DECIDED, None
+    if not PLACED.isdisjoint(happened):
+        return Keeping.PLACED, None
+    if days == 0:
+        return Keeping.NEVER, None
+    if kept != "no":
+        return Keeping.UNANSWERED, None
+    day = ended + timedelta(days=days)
+    if who == Who.CHILD and not INVESTIGATED.isdisjoint(happened):
+        if born is None:
+            return Keeping.NO_YEAR, None
+        grown = date(born + GROWN + 1, 1, 1)
+        return (Keeping.CHILD, grown) if grown > day else (Keeping.DATED, day)
+    return Keeping.DATED, day

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from backend.cases import repository, rules
+from backend.cases import repository, retention, rules
 from backend.cases.desk import CHANGED, Desk, NewPerson, PersonLine, checked_line, from_today, topic, until_today
+from backend.cases.rules import Keeping
 from backend.cases.tables import (
     Case,
     CaseEvent,
@@ -199,7 +200,10 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class CasePage:
-    """Everything on a case's page. ``way`` is why it is open to the reader: member, manager or opened."""
+    """Everything on a case's page. ``way`` is why it is open to the reader: member, manager or opened.
+
+    ``keeping`` and ``erased_from``: see `retention.keeping_of`, for a closed one.
+    """
 
     row: CaseRow
     way: str
@@ -209,6 +213,9 @@ class CasePage:
     coordinator_id: str | None
     closed_at: datetime | None
     closed_as: str | None
+    kept: str
+    keeping: Keeping | None
+    erased_from: date | None
     seats: Sequence[Seat]
     past: Sequence[PastSeat]
     clocks: Sequence[Clock]
@@ -614,14 +621,17 @@ class CaseDesk(Desk):
 
         await self._change(case_id, change)
 
-    async def close(self, staff: StaffMember, case_id: str, closed_as: str, version: int) -> None:
+    async def close(self, staff: StaffMember, case_id: str, closed_as: str, version: int, kept: str = "") -> None:
         """End the case and everybody's seat in it; whoever was in the team no longer reads it.
 
-        Raises `NotFound` for who neither coordinates nor leads the unit, `InvalidField` ``closed_as``, and
+        ``kept`` is the answer of `rules.KEPT`, if it is known now; empty leaves the record's as it was. Raises
+        `NotFound` for who neither coordinates nor leads the unit, `InvalidField` ``closed_as`` or ``kept``, and
         `Conflict` when it has changed since the form was opened.
         """
         if closed_as not in rules.CLOSED_AS:
             raise InvalidField("invalid", "closed_as")
+        if kept not in rules.KEPT:
+            raise InvalidField("invalid", "kept")
 
         def change(session: Session) -> None:
             case = self._hold_open(session, staff, case_id)
@@ -633,6 +643,8 @@ class CaseDesk(Desk):
             case.state = CaseState.CLOSED.value
             case.closed_at, case.closed_by, case.closed_as = now, staff.id, closed_as
             case.version += 1
+            if kept:
+                session.get_one(Person, case.person_id).kept = kept
             for seat in repository.seats(session, [case.id]).get(case.id, []):
                 seat.state, seat.ended_at = SeatState.LEFT.value, now
                 access.untie(session, seat.id)
@@ -682,6 +694,7 @@ class CaseDesk(Desk):
         opening = access.opening_of(session, staff, Kind.CASE, case.id, now)
         member = any(seat.staff_id == staff.id and seat.state == SeatState.ACCEPTED.value for seat in all_seats)
         leads = staff.is_manager and case.unit == staff.unit
+        keeping = retention.keeping_of(session, self._house, person, shared.born) if case.closed_at else None
         return CasePage(
             row=CaseRow(
                 id=case.id,
@@ -700,6 +713,9 @@ class CaseDesk(Desk):
             coordinator_id=case.coordinator_id,
             closed_at=case.closed_at,
             closed_as=case.closed_as,
+            kept=person.kept,
+            keeping=keeping[0] if keeping else None,
+            erased_from=keeping[1] if keeping else None,
             seats=self._seats(session, staff, case, all_seats, meetings, names),
             past=[
                 PastSeat(

@@ -41,6 +41,7 @@ class SeatState(StrEnum):
 OPEN_SEATS = (SeatState.ASKED.value, SeatState.LATER.value, SeatState.ACCEPTED.value)
 _OPEN = sa.text("state IN ('asked', 'later', 'accepted')")
 _NOT_CLOSED = sa.text("state <> 'closed'")
+_ERASABLE = sa.text("kept = 'no'")
 
 
 class Person(Base):
@@ -48,7 +49,7 @@ class Person(Base):
 
     ``shared`` is what teams of other family members see once the person is linked and marked so;
     ``private`` is for those who work for this person. ``protected``: skyddade personuppgifter.
-    ``version`` counts changes, so that a form that was open meanwhile is noticed.
+    ``version`` counts changes, so that a form that was open meanwhile is noticed. ``kept``: see `rules.KEPT`.
     """
 
     __tablename__ = "person"
@@ -63,6 +64,9 @@ class Person(Base):
     created_at: Mapped[datetime] = mapped_column(Instant)
     created_by: Mapped[str] = mapped_column(sa.ForeignKey("staff_member.id"))
     version: Mapped[int] = mapped_column(default=1, server_default="1")
+    kept: Mapped[str] = mapped_column(default="", server_default="")
+
+    __table_args__ = (sa.Index("ix_person_erasable", "created_at", sqlite_where=_ERASABLE, postgresql_where=_ERASABLE),)
 
 
 class Family(Base):

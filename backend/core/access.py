@@ -10,7 +10,7 @@ makes an opening that `opened` finds. Reasons are sealed here and in the audit l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -337,6 +337,32 @@ def tie(session: Session, staff_id: str, person_id: str, source: str) -> None:
 def untie(session: Session, source: str) -> None:
     """What was tied through ``source`` no longer is."""
     session.execute(sa.delete(Tie).where(Tie.source == source))
+
+
+def forget(session: Session, vault: Vault, person_id: str, subjects: Collection[str]) -> None:
+    """Forget a person and ``subjects`` that are erased with them: ties, openings, lines and the words of reasons.
+
+    What has been told about the person and stays (a concern, a story, a booking) stays withheld from whom it was:
+    those lines are kept with the id alone, and their reasons become empty under a new key.
+    """
+    ids = {person_id, *subjects}
+    session.execute(sa.delete(Tie).where(Tie.person_id == person_id))
+    session.execute(sa.delete(Opening).where(Opening.subject_id.in_(ids)))
+    session.execute(sa.delete(About).where(About.subject_id.in_(ids)))
+    session.execute(sa.delete(Withheld).where(Withheld.subject_id.in_(subjects)))
+    session.execute(sa.delete(Withheld).where(Withheld.from_kind == From.PERSON.value, Withheld.from_id == person_id))
+    of_person = sa.and_(Withheld.subject_kind == Kind.PERSON.value, Withheld.subject_id == person_id)
+    session.execute(sa.delete(Withheld).where(of_person, Withheld.lifted_at.is_not(None)))
+    lines = session.scalars(sa.select(Withheld).where(of_person)).all()
+    stays = session.scalar(sa.select(About.subject_id).where(About.person_id == person_id).limit(1)) is not None
+    for line in lines if stays else ():
+        line.data_key = vault.new_key()
+        line.reason = vault.seal(line.data_key, f"withheld.reason:{line.id}", "")
+    session.flush()
+    if not stays:
+        session.execute(sa.delete(Withheld).where(of_person))
+    if not lines:
+        session.execute(sa.delete(About).where(About.person_id == person_id))
 
 
 def concerns_person(session: Session, kind: Kind, subject_id: str, person_id: str) -> None:

@@ -144,6 +144,7 @@ class Tag(StrEnum):
     CASE_MAP_HIDDEN = "staff:case:map_hidden"
     CASE_CODE_ISSUED = "staff:case:code_issued"
     CASE_CLOSED = "staff:case:closed"
+    CASES_ERASED = "system:case:erased"
     CASE_SEAT_ASKED = "staff:case:seat_asked"
     CASE_SEAT_ACCEPTED = "staff:case:seat_accepted"
     CASE_SEAT_DECLINED = "staff:case:seat_declined"

@@ -18,6 +18,8 @@ Shown = Literal["signed", "marked", "never"]
 StaffRole = Literal["therapist", "case_worker", "coordinator", "manager", "on_call", "editor", "admin"]
 LONGEST_MISUNDERSTOOD = 30
 """Days; the assistant tells people this number."""
+SHORTEST_CASE = 730
+"""Days; a private provider of care keeps records for two years (SoL 17:2), and nobody for less."""
 LONGEST_HIDDEN = 90
 """Days; then somebody must think again about what a person is not told."""
 
@@ -171,6 +173,11 @@ class Retention(Strict, frozen=True):
     """Hours that the messages of a talk with a human are kept after it is over."""
     misunderstood_days: int = 30
     """Days that a masked message which the assistant did not understand is kept; `LONGEST_MISUNDERSTOOD` at most."""
+    case_days: int = 1826
+    """Days that a person's record and cases are kept after the last case was closed: five years (SoL 16:1); 0 for ever.
+
+    The law keeps some of them longer, and some for ever, whatever stands here: see `backend.cases.rules.erased_from`.
+    """
 
 
 class StoryTerms(Strict, frozen=True):
@@ -364,6 +371,9 @@ def load_municipality(directory: Path, name: str) -> Municipality:
     if not 1 <= loaded.retention.misunderstood_days <= LONGEST_MISUNDERSTOOD:
         reason = f"retention.misunderstood_days must be 1 to {LONGEST_MISUNDERSTOOD}"
         raise file.error(reason, "retention", "misunderstood_days")
+    if loaded.retention.case_days and loaded.retention.case_days < SHORTEST_CASE:
+        reason = f"retention.case_days must be 0 (never) or at least {SHORTEST_CASE}"
+        raise file.error(reason, "retention", "case_days")
     base = loaded.talks.video_base
     if base and not (base.startswith("https://") and base.endswith("/")):
         raise file.error("talks.video_base must begin with https:// and end with /", "talks", "video_base")

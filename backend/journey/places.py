@@ -152,6 +152,12 @@ def hide(session: Session, now: datetime, staff_id: str, *, viewer: str, subject
         audit.record(session, now, Tag.MAP_HIDDEN, showing.id, actor=staff_id)
 
 
+def forget(session: Session, subjects: Collection[str]) -> None:
+    """Erase where the subjects have been, and every decision to show it: their record is erased."""
+    session.execute(sa.delete(MapPlace).where(MapPlace.subject.in_(subjects)))
+    session.execute(sa.delete(MapShowing).where(MapShowing.subject.in_(subjects)))
+
+
 def seen_by(session: Session, viewer: str) -> list[Here]:
     """What a viewer may see now, their own place first; empty when nothing has been decided or placed."""
     order = get_args(AsWhom)

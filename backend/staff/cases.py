@@ -300,7 +300,8 @@ def setup(shell: Shell, cases: CaseDesk, team: TeamDesk, people: PersonDesk) -> 
     async def close(request: Request, staff: StaffMember, case_id: str) -> HTTPResponse:
         form = Form(request)
         async with attempt(request, staff, case_id, form, "close") as answer:
-            await cases.close(staff, case_id, form.text("closed_as"), form.number("version") or 0)
+            version, kept = form.number("version") or 0, form.text("kept")
+            await cases.close(staff, case_id, form.text("closed_as"), version, kept)
             answer.to = LIST
         return answer.response
 
@@ -436,6 +437,7 @@ def setup(shell: Shell, cases: CaseDesk, team: TeamDesk, people: PersonDesk) -> 
                 who=form.text("who"), first_name=form.text("first_name"), born=_year(form), language=form.text("language"),
                 protected=form.text("protected") == "yes", full_name=form.text("full_name"), phone=form.text("phone"),
                 address=form.text("address"), safe_contact=form.text("safe_contact"), notes=form.text("notes"),
+                kept=form.text("kept"),
             )  # fmt: skip
             await people.save(staff, person_id, typed, form.number("version") or 0)
         return answer.response

@@ -264,3 +264,15 @@ def test_five_at_once(opened: Callable[..., Page], entered: Callable[[str], Page
     manager.fill("#reason-reason", "Karin är borta och Per ringer om i morgon.")
     manager.get_by_role("button", name="Öppna ärendet").click()
     expect(manager.get_by_role("heading", level=1)).to_have_text("Per, förälder, 46 år")
+
+    # She closes the child's case: its page says from which day the record goes, or why it does not.
+    manager.goto(case)
+    manager.locator("#close ~ details summary").click()
+    manager.locator("form[action$='/avsluta'] button").click()
+    expect(manager.get_by_text("Akten gallras inte förrän någon har svarat")).to_be_visible()
+    manager.get_by_role("link", name="Svara i personens uppgifter").click()
+    manager.select_option("#record-kept", "no")
+    manager.locator("form:has(#record-kept) button").click()
+    expect(manager.get_by_role("status").filter(has_text="Sparat")).to_be_visible()
+    manager.goto(case)
+    expect(manager.get_by_text("Akten gallras")).to_contain_text("2031")
