@@ -269,6 +269,8 @@ def test_five_at_once(opened: Callable[..., Page], entered: Callable[[str], Page
     manager.goto(case)
     manager.locator("#close ~ details summary").click()
     manager.locator("form[action$='/avsluta'] button").click()
+    manager.wait_for_url("**/personal/arenden*")
+    manager.goto(case)
     expect(manager.get_by_text("Akten gallras inte förrän någon har svarat")).to_be_visible()
     manager.get_by_role("link", name="Svara i personens uppgifter").click()
     manager.select_option("#record-kept", "no")
