@@ -7,6 +7,8 @@ daughter Elsa writes, and so does his partner. Nobody's window, list, search or 
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -33,6 +35,7 @@ MAY, MAY_NOT = "Pappa dricker varje kväll.", "Jag sover hos mormor när det är
 PARTNERS = "Min sambo dricker och jag orkar inte längre."
 WHY = "Pappa får inte veta att Elsa har berättat."
 FOR_WORK = "Samma familj som Elsa, vi ska planera ihop."
+FORMULA = "=SUMMA(1) är vad Per ringde om, och Karin är borta."
 PHONE: dict[str, Any] = {"viewport": NARROW, "java_script_enabled": False}
 GONE = "Du får inte längre läsa det här"
 
@@ -261,9 +264,14 @@ def test_five_at_once(opened: Callable[..., Page], entered: Callable[[str], Page
     manager.fill("#reason-reason", "Kort")
     manager.get_by_role("button", name="Öppna ärendet").click()
     expect(manager.locator(".field-error")).to_be_visible()
-    manager.fill("#reason-reason", "Karin är borta och Per ringer om i morgon.")
+    manager.fill("#reason-reason", FORMULA)
     manager.get_by_role("button", name="Öppna ärendet").click()
     expect(manager.get_by_role("heading", level=1)).to_have_text("Per, förälder, 46 år")
+
+    # A sheet program that opens her list meets the reason as text.
+    sheet = manager.request.post("/personal/logg/lista.csv", headers={"Origin": family.url})
+    cells = [cell for row in csv.reader(io.StringIO(sheet.text()), delimiter=";") for cell in row]
+    assert [f"'{FORMULA}"] == [cell for cell in cells if FORMULA in cell]
 
     # She closes the child's case: its page says from which day the record goes, or why it does not.
     manager.goto(case)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.app import create_app
 from backend.config import ROOT
 from backend.core.content import ContentError, Phrases
 from backend.core.helplines import Helplines
@@ -17,6 +18,8 @@ from backend.core.tongues import Tongues
 from backend.journey.glossary import load_glossaries
 from backend.journey.stations import load_map
 from backend.web.theme import load_look
+from tests.conftest import make_settings
+from tests.migrated import open_database
 
 Change = tuple[str, str]
 PHRASES = Phrases.load(ROOT / "content")
@@ -109,3 +112,14 @@ def test_the_projects_own_content_is_without_mistakes() -> None:
     """Every loader that the table names takes the files as they are."""
     for load in (helplines, town, look, load_map, load_glossaries, Tongues.load):
         assert load(ROOT / "content")
+
+
+def test_the_service_does_not_start_with_a_mistake_in_its_rules(content: Path, tmp_path: Path) -> None:
+    """File and line are in what stops it: nobody's concern is routed by rules that nobody could read."""
+    rules = content / "routing.yml"
+    before = rules.read_text("utf-8")
+    line = before[: before.index("  - id: R07_child_writes")].count("\n") + 1
+    rules.write_text(before.replace("  - id: R07_child_writes", "  - idd: R07_child_writes"), "utf-8")
+    settings = make_settings(tmp_path, content_dir=content)
+    with pytest.raises(ContentError, match=rf"routing\.yml, line {line}: "):
+        create_app(settings, database=open_database(settings.database_url), name="refused")
