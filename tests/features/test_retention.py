@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -31,7 +32,7 @@ from backend.core import access
 from backend.core.access import About, Opening, Tie, Withheld
 from backend.core.audit import AuditEvent, Tag
 from backend.core.db import Base
-from backend.core.errors import InvalidField, NotFound
+from backend.core.errors import Conflict, InvalidField, NotFound
 from backend.core.house import House
 from backend.core.people import StaffMember
 from backend.core.vault import SealBroken
@@ -250,3 +251,24 @@ def test_a_record_that_never_had_a_case_goes_too(town: Town, clock: ManualClock)
     run(town.people.save(town.karin, made, Record("parent", "Per", None, "", False, "", "", "", "", "", "no"), 1))
     clock.at += timedelta(days=1826)
     assert 1 == purge(town)
+
+
+def test_who_opens_a_case_as_the_record_goes_has_it_whole_or_not_at_all(town: Town, clock: ManualClock) -> None:
+    """At once: either the case is open and the record stays, or the record is gone and the opening was refused."""
+    for _ in range(5):
+        father = town.father()
+        close(town, father, town.johan)
+        clock.forward(days=1826)
+
+        def reopen(person_id: str = father.person_id) -> bool:
+            try:
+                run(town.cases.open_about(town.vera, person_id))
+            except (NotFound, Conflict):
+                return False
+            return True
+
+        with ThreadPoolExecutor(2) as pool:
+            opened, erased = pool.submit(reopen), pool.submit(purge, town)
+            assert (opened.result(), erased.result()) in ((True, 0), (False, 1))
+        query = sa.select(sa.func.count()).where(Person.id == father.person_id)
+        assert (1 if opened.result() else 0) == town.house.db.read_now(lambda s, q=query: s.scalar(q))
