@@ -168,7 +168,7 @@ def setup(app: Sanic, house: House, desk: ConcernDesk, watch: DangerWatch) -> No
         return await page(
             request, "concerns/report.html", status=status, reader=reader, draft=draft, way=way, errors=errors,
             card=await card_of(draft), reporter_fields=REPORTER_OF[draft.source],
-            child_fields=CHILD_FIELDS if draft.source != "consult" else (), needs=NEEDS_OF_OTHERS,
+            child_fields=CHILD_FIELDS if draft.source != "consult" else (), needs=[(need, say(f"report_page.need.{need}", reader)) for need in NEEDS_OF_OTHERS],
             now_options=[(value, say(f"common.{value}", reader)) for value in HAPPENING],
             area_options=[("", say("report_page.area_unknown", reader)), *areas] if areas else [],
             interpreter_options=[("", say("interpreter.none", reader)), *house.tongues.choices(reader)],

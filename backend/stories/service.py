@@ -93,6 +93,8 @@ class Telling:
     phone: str | None = None
     safe: Mapping[str, str] | None = None
     interpreter: str | None = None
+    needs: Sequence[str] = ()
+    area: str | None = None
     danger_level: str | None = None
     danger_category: str | None = None
     chat_id: str | None = None
@@ -119,6 +121,8 @@ class Telling:
             chat_id=self.chat_id,
             form_key=self.key,
             interpreter=self.interpreter,
+            needs=self.needs,
+            area=self.area,
         )
 
 
@@ -873,6 +877,8 @@ def _answers(telling: Telling) -> dict[str, Any]:
         "phone": telling.phone,
         "safe": dict(telling.safe or {}),
         "interpreter": telling.interpreter,
+        "needs": list(telling.needs),
+        "area": telling.area,
     }
     for field, text in [("phone", telling.phone), *(telling.safe or {}).items()]:
         if text and len(text) > _LONGEST_ANSWER:

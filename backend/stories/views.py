@@ -16,6 +16,7 @@ from typing import Any
 from sanic import Blueprint, HTTPResponse, Request, Sanic
 
 from backend.concerns.brake import Brake
+from backend.concerns.rules import NEEDS
 from backend.concerns.service import ABOUT, HAPPENING, REACH, SAFE_ANSWERS, SAFE_TEXTS, problems
 from backend.core.clock import to_local
 from backend.core.errors import DomainError, EmptyText, KeyReused, NotFound, TextTooLong, WrongCode
@@ -46,6 +47,7 @@ MOST_PARTS = 200
 _KEY = re.compile(r"[A-Za-z0-9_-]{20,64}")
 _RECEIPT = re.compile(r"[0-9a-f]{24}")
 _SHOWN = re.compile(r"(?:sv|en):[a-z0-9-]{1,12}:[0-9a-f]{12}")
+_AREA = re.compile(r"[a-z0-9_-]{1,40}")
 _NUMBER = re.compile(r"[0-9]{1,6}", re.ASCII)
 
 
@@ -71,6 +73,8 @@ class Form:
     phone: str
     safe: dict[str, str]
     interpreter: str
+    needs: tuple[str, ...]
+    area: str
     visit: str
     code: str
     revision: int
@@ -89,6 +93,7 @@ class Form:
 
         parts = list(form.getlist("part") or []) if request.form else []
         struck = set(form.getlist("strike") or []) if request.form else set()
+        ticked = set(form.getlist("needs") or []) if request.form else set()
         return cls(
             key=text("key") if _KEY.fullmatch(text("key")) else secrets.token_urlsafe(24),
             shown=tuple(part for part in text("shown").split()[:6] if _SHOWN.fullmatch(part)),
@@ -102,6 +107,8 @@ class Form:
             phone=text("phone"),
             safe={field: text(field) for field in SAFE_FIELDS if text(field)},
             interpreter=text("interpreter") if re.fullmatch("[a-z]{2,5}", text("interpreter")) else "",
+            needs=tuple(need for need in NEEDS if need in ticked),
+            area=text("area") if _AREA.fullmatch(text("area")) else "",
             visit=text("visit") if TOKEN.fullmatch(text("visit")) else "",
             code=text("code"),
             revision=int(text("revision")) if _NUMBER.fullmatch(text("revision")) else 0,
@@ -125,6 +132,8 @@ class Form:
             phone=answers.get("phone") or "",
             safe=dict(answers.get("safe") or {}),
             interpreter=answers.get("interpreter") or "",
+            needs=tuple(answers.get("needs") or ()),
+            area=answers.get("area") or "",
             visit=visit,
             code="",
             revision=draft.revision,
@@ -163,6 +172,8 @@ class Form:
             phone=self.phone,
             safe=self.safe,
             interpreter=self.interpreter or None,
+            needs=self.needs,
+            area=self.area or None,
             key=self.key,
         )
 
@@ -481,6 +492,8 @@ class _Pages:
         if form.more:
             telling = replace(telling, reach="code", about=None, now=None)
         found = problems(telling.intake())
+        if telling.area and telling.area not in {area.id for area in self._house.municipality.areas}:
+            found.append(("area", "invalid"))
         struck = not telling.words and bool(telling.pieces)
         return [("words", "all_struck") if struck and one == ("words", "empty") else one for one in found]
 
@@ -508,6 +521,7 @@ class _Pages:
 
     def _options(self, reader: Reader) -> dict[str, list[tuple[str, ...]]]:
         say = self._say
+        areas = [(area.id, area.name) for area in self._house.municipality.areas]
         rather_not = ("", say("write_page.rather_not", reader))
         return {
             "about_options": [
@@ -521,6 +535,8 @@ class _Pages:
             ],
             "call_options": [(value, say(f"common.{value}", reader)) for value in SAFE_ANSWERS["call_ok"]],
             "leave_options": [(value, say(f"common.{value}", reader)) for value in SAFE_ANSWERS["leave_message"]],
+            "need_options": [(need, say(f"story.need.{need}", reader)) for need in NEEDS],
+            "area_options": [("", say("story.write.area_unknown", reader)), *areas] if areas else [],
             "interpreter_options": [("", say("interpreter.none", reader)), *self._house.tongues.choices(reader)],
         }
 
@@ -534,6 +550,12 @@ class _Pages:
             (say("summary.now", reader), say(f"common.{form.now}", reader) if form.now else unsaid),
             (say("summary.reach", reader), say(f"write_page.reach_value.{form.reach}", reader)),
         ]
+        if form.needs:
+            told = ", ".join(say(f"story.need.{need}", reader) for need in form.needs)
+            rows.append((say("story.write.needs", reader), told))
+        for area in self._house.municipality.areas:
+            if area.id == form.area:
+                rows.append((say("story.write.area", reader), area.name))
         if self._house.tongues.interpreted(form.interpreter):
             rows.append((say("summary.interpreter", reader), self._house.tongues.interpreter(form.interpreter, reader)))
         if form.reach == "phone":

@@ -90,7 +90,7 @@ def fields_of(page: str) -> Fields:
     found: Fields = {}
 
     def add(name: str, value: str) -> None:
-        if name in ("part", "strike"):
+        if name in ("part", "strike", "needs"):
             found.setdefault(name, []).append(html.unescape(value))
         else:
             found[name] = html.unescape(value)
@@ -105,7 +105,7 @@ def fields_of(page: str) -> Fields:
     return found
 
 
-def begin(served: Served, **answers: str) -> Fields:
+def begin(served: Served, **answers: str | list[str]) -> Fields:
     """The fields of a fresh form, filled in."""
     return fields_of(send(served, {"step": "begin"}).text) | {"words": STORY} | answers
 
@@ -147,6 +147,22 @@ def test_from_form_to_six_words(served: Served, stored: Stored) -> None:
         assert "set-cookie" not in answer.headers
         assert "no-store" == answer.headers["cache-control"]
         assert answer.url.path in ("/skriv", "/skriv/sparad") and not answer.url.query
+
+
+def test_what_it_is_about_reaches_the_rules(served: Served, stored: Stored) -> None:
+    """Ticked or skipped, changed and kept: the rules read what was sent last, and an area that is none is said kindly."""
+    fields = begin(served, needs=["placed", "nonsense", "violence"], who="child_10_12")
+    read = send(served, fields | {"step": "read"})
+    assert "Någon slår eller hotar, Jag bor inte hemma" in read.text
+    changed = fields_of(send(served, fields_of(read.text) | {"step": "change"}).text)
+    assert ["violence", "placed"] == changed["needs"]
+    sent = send(served, changed | {"needs": ["placed"], "step": "send"})
+    assert 200 == sent.status_code
+    [concern] = stored.new()
+    assert ("placed", "R17_placed_child", "barn") == (concern.needs, concern.rule_id, concern.unit)
+    refused = send(served, fields | {"area": "elsewhere", "step": "send"})
+    assert 422 == refused.status_code
+    assert "slår eller hotar" in refused.text
 
 
 def test_the_secrecy_text_that_was_shown_is_stored(served: Served, stored: Stored) -> None:
