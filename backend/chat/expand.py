@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from backend.booking.labels import when
+from backend.booking.safe import TEXTS as SAFE_TEXTS
 from backend.booking.service import BookingDesk
 from backend.chat import repository
 from backend.chat.answers import Answers
@@ -186,14 +187,19 @@ class Expander:
         safe = given.pop("safe", None) or {}
         given |= {key: value for key, value in safe.items() if value}
         rows = [
-            {"label": self._say(f"summary.{name}", reader), "value": await self._value(key, value, chat, reader)}
+            {"label": self._say(label, reader), "value": await self._value(key, value, chat, reader)}
             for key, value in given.items()
-            if value and f"summary.{(name := _ROWS.get(key, key))}" in self._house.phrases
+            if value and (label := self._label(key))
         ]
         words = await self._words(chat, directive.get("parts") or [])
         return Say(
             "summary", topic, text or self._say(f"summary.{of}", reader), {"rows": rows, "words": words}, choices
         )
+
+    def _label(self, key: str) -> str | None:
+        """The phrase that names a fact of a summary."""
+        names = (f"summary.{_ROWS.get(key, key)}", f"safe.short.{key}")
+        return next((name for name in names if name in self._house.phrases), None)
 
     async def _value(self, key: str, value: object, chat: OpenChat, reader: Reader) -> str:
         phrases = self._house.phrases
@@ -202,7 +208,7 @@ class Expander:
         for phrase in (f"summary.{key}_value.{value}", f"common.{value}", f"summary.channel.{value}"):
             if phrase in phrases:
                 return phrases.say(phrase, reader)
-        if key == "if_other_answers":
+        if key in SAFE_TEXTS:
             return " ".join(await self._words(chat, [str(value)])) or str(value)
         return str(value)
 

@@ -30,7 +30,7 @@ DOUBT = 0.25
 PATIENCE = 2
 """After so many turns about something else, telling begins anew."""
 
-OWN_WORDS = ("words", "if_other")
+OWN_WORDS = ("words", "if_other", "not_told")
 """Steps whose answer is the person's own text: what it says of interpreters is part of it."""
 
 START_OF = {"booking": "action_find_times", "concern": "action_start_concern"}
@@ -605,7 +605,7 @@ BOOKING_SLOTS = [
     "has_talk",
 ]
 CALLBACK_SLOTS = ["callback_reach", "callback_ok"]
-CONTACT_SLOTS = ["phone", "call_ok", "if_other", "leave_message"]
+CONTACT_SLOTS = ["phone", "call_ok", "others_answer", "if_other", "leave_message", "not_told"]
 CONCERN_SLOTS = [
     "use_told",
     "words",

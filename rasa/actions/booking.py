@@ -19,13 +19,13 @@ from actions.steps import (
     Step,
     StepForm,
     choice,
-    contact_slots,
     contact_steps,
     has_number,
     kept_number,
     miss,
     read_back,
     safe_contact,
+    talk_contact_slots,
 )
 from actions.turn import SURE, Turn, ended, say, trouble
 
@@ -42,7 +42,7 @@ RECAST_WORDS = 9
 
 _ABOUT_TIMES = {"booking", "choose_time", "out_of_scope", "nlu_fallback", "change", "map__how_long"}
 """What the classifier takes for a question about free times."""
-_YES_NO = {"call_ok", "leave_message", "phone"}
+_YES_NO = {"call_ok", "others_answer", "leave_message", "phone"}
 """Questions that a "no" answers."""
 
 
@@ -252,7 +252,7 @@ class ValidateBookingForm(StepForm):
             return ["has_talk"]
         names = ["time", "channel"]
         if slots.get("channel") == "phone":
-            names += contact_slots(slots)
+            names += talk_contact_slots(slots)
         if slots.get("changing"):
             names.append("booking_change")
         return [*names, "booking_ok"]
@@ -274,7 +274,7 @@ class ValidateBookingForm(StepForm):
         if turn.requested == "time" and turn.intent in _ABOUT_TIMES and (turn.when.days or turn.when.hours):
             # Before the common check for questions: "is there anything on Friday" is a wish.
             return await self._time(dispatcher, turn)
-        if turn.requested in ("time", "if_other", "booking_change"):
+        if turn.requested in ("time", "if_other", "not_told", "booking_change"):
             return None
         recast = await self._recast(dispatcher, turn)
         if recast is not None or turn.requested == "channel":

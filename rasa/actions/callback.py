@@ -17,12 +17,12 @@ from actions.steps import (
     Step,
     StepForm,
     choice,
-    contact_slots,
     contact_steps,
     has_number,
     kept_number,
     read_back,
     safe_contact,
+    talk_contact_slots,
 )
 from actions.turn import Turn, trouble
 
@@ -49,7 +49,7 @@ class ValidateCallbackForm(StepForm):
     def needed(self, slots: Slots) -> list[str]:
         names = ["callback_reach"]
         if slots.get("callback_reach") == "phone":
-            names += contact_slots(slots)
+            names += talk_contact_slots(slots)
         return [*names, "callback_ok"]
 
     def steps(self) -> dict[str, Step]:

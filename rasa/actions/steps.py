@@ -165,9 +165,22 @@ def miss(dispatcher: CollectingDispatcher, turn: Turn, response: str) -> Slots:
 
 
 def contact_slots(slots: Slots) -> list[str]:
-    """The slots to fill for somebody who wants to be called."""
+    """The slots to fill for somebody who may be called about what they tell."""
     names = ["phone", "call_ok", "if_other", "leave_message"]
     return names if slots.get("call_ok") != "no" else names[:2]
+
+
+def talk_contact_slots(slots: Slots) -> list[str]:
+    """The slots to fill for somebody whom a therapist is to call, as on the booking page: what to say if others
+    answer only where others may, and who must not know.
+    """
+    names = ["phone", "call_ok"]
+    if slots.get("call_ok") == "no":
+        return names
+    names.append("others_answer")
+    if slots.get("others_answer") != "no":
+        names.append("if_other")
+    return [*names, "leave_message", "not_told"]
 
 
 PHONE_FAULTS = {
@@ -198,7 +211,7 @@ async def kept_number(dispatcher: CollectingDispatcher, turn: Turn) -> Slots:
 
 
 def contact_steps(way: str) -> dict[str, Step]:
-    """The steps of `contact_slots`. `way` is the slot that says phone, emptied if unsafe."""
+    """The steps of `contact_slots` and `talk_contact_slots`. `way` is the slot that says phone, emptied if unsafe."""
 
     async def phone(dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
         if has_number(turn):
@@ -219,16 +232,17 @@ def contact_steps(way: str) -> dict[str, Step]:
             dispatcher.utter_message(response="utter_call_unsure")
         return {"call_ok": answer} if answer else None
 
+    async def others_answer(dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
+        answer = yes_no(turn)
+        return {"others_answer": answer} if answer else None
+
     async def if_other(dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
-        if turn.silent:
-            return None
-        if turn.intent == "skip" or (
-            turn.typed and words.is_short(turn.typed) and words.mentions(turn.typed, _skips())
-        ):
-            return {"if_other": "skip"}
-        if turn.pressed or turn.message is None:
-            return None
-        return {"if_other": turn.message}
+        return _own_words("if_other", turn)
+
+    async def not_told(dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
+        if turn.typed and words.is_short(turn.typed) and words.yes_no(turn.typed) == "no":
+            return {"not_told": "skip"}
+        return _own_words("not_told", turn)
 
     async def leave_message(dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
         answer = yes_no(turn)
@@ -238,9 +252,22 @@ def contact_steps(way: str) -> dict[str, Step]:
     return {
         "phone": phone,
         "call_ok": call_ok,
+        "others_answer": others_answer,
         "if_other": if_other,
         "leave_message": leave_message,
+        "not_told": not_told,
     }
+
+
+def _own_words(slot: str, turn: Turn) -> Slots | None:
+    """The message as it stands, or that it was passed over."""
+    if turn.silent:
+        return None
+    if turn.intent == "skip" or (turn.typed and words.is_short(turn.typed) and words.mentions(turn.typed, _skips())):
+        return {slot: "skip"}
+    if turn.pressed or turn.message is None:
+        return None
+    return {slot: turn.message}
 
 
 def _skips() -> list[str]:
@@ -248,13 +275,15 @@ def _skips() -> list[str]:
 
 
 def safe_contact(turn: Turn) -> tuple[str | None, dict[str, Any] | None]:
-    """(message with the number, {"call_ok", "if_other_answers", "leave_message"}) or Nones."""
+    """(message with the number, the answers by the contract's names, own words by their message) or Nones."""
     phone = turn.slot("phone")
     if not phone:
         return None, None
+    asked = {name: turn.slot(name) for name in ("others_answer", "not_told")}
     other = turn.slot("if_other")
     return phone["message"], {
         "call_ok": turn.slot("call_ok"),
         "if_other_answers": None if other in (None, "skip") else other,
         "leave_message": turn.slot("leave_message") or "no",
+        **{name: answer for name, answer in asked.items() if answer not in (None, "skip")},
     }

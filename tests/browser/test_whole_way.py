@@ -116,9 +116,11 @@ def test_a_partner_asks_to_be_called(opened: Open, stack: Stack) -> None:
     picks(page, "Telefon", "Vilket nummer ska vi ringa?")
     says(page, "0123", "inte ut som ett nummer")
     says(page, "070-174 06 35", "tryggt")
-    picks(page, "Ja", "om någon annan svarar")
+    picks(page, "Ja", "Kan någon annan svara")
+    picks(page, "Vet inte", "om någon annan svarar")
     says(page, "säg att det är fel nummer", "meddelande")
-    picks(page, "Nej", "Ska jag boka?")
+    picks(page, "Nej", "Skriv vem")
+    says(page, "mannen får inte veta", "Ska jag boka?")
     picks(page, "Ja, boka", "Här är din kod")
     staff = logged_in(opened, stack, "anna")
     found = False
@@ -129,6 +131,7 @@ def test_a_partner_asks_to_be_called(opened: Open, stack: Stack) -> None:
         found = found or "070-174 06 35" in other.locator("main").inner_text()
         if found:
             expect(other.locator("main")).to_contain_text("fel nummer")
+            expect(other.locator("main")).to_contain_text("mannen får inte veta")
             break
         other.close()
     assert found
