@@ -159,14 +159,3 @@ def test_any_text_has_an_answer_and_never_a_past_one(text: str, now: datetime) -
     if "after" in asked and "before" in asked:
         assert asked["after"] < asked["before"]
     wish.fits(now)
-
-
-def test_it_is_quick() -> None:
-    """Every typed message is read for times, and a person waits."""
-    import time
-
-    read("x")
-    before = time.perf_counter()
-    for phrase in PHRASES:
-        read(phrase[0])
-    assert (time.perf_counter() - before) / len(PHRASES) < 0.02
