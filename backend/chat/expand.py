@@ -21,11 +21,12 @@ from backend.chat.assistant import Reply, Utterance
 from backend.chat.repository import OpenChat, Say
 from backend.chat.topics import topic_of
 from backend.chat.turns import Issued, Turn
-from backend.concerns.service import consent_version
 from backend.core.clock import to_local
 from backend.core.house import House
 from backend.core.reader import BANDS, EASY, Reader
 from backend.journey.service import Journey
+from backend.stories.mypage import PATH as MY_PAGE
+from backend.stories.service import FIRST_SCREEN, first_screen_version
 
 _ROWS = {"label": "when", "channel": "how", "therapist": "who"}
 """Facts that a summary calls something else than the assistant does."""
@@ -61,7 +62,8 @@ class Expander:
     def issued(self, issued: Issued, reader: Reader, *, told: bool = False) -> Say:
         """The code of what was booked or sent, and what that was unless it has been ``told``.
 
-        The message names the receipt; the words are read while they are unsaved.
+        The message names the receipt; the words are read while they are unsaved. What was kept
+        unsent is always told here, where it is known how long that is for.
         """
         issued.shown = True
         card: dict[str, Any] = {
@@ -71,11 +73,23 @@ class Expander:
         }
         if issued.facts.get("room"):
             card["links"] = [{"title": self._say("book_page.room", reader), "url": issued.facts["room"]}]
-        text = self._say("code.words" if told else f"code.{issued.kind}", reader, **issued.facts)
+        whole = not told or issued.kind == "draft"
+        text = self._say(f"code.{issued.kind}" if whole else "code.words", reader, **issued.facts)
         if issued.facts.get("place"):
             text = f"{self._say('book_page.visit_at', reader, place=issued.facts['place'])} {text}"
-        topic = {"concern": "concern", "talk": "talk"}.get(issued.kind, "booking")
+        if issued.kind == "draft":
+            kept = self._say("story.kept.lead", reader, **issued.facts)
+            text = f"{self._say('story.kept.heading', reader)}. {kept}\n\n{text}"
+            card["links"] = [self.to_my_page(reader)]
+        topic = {"concern": "concern", "draft": "concern", "talk": "talk"}.get(issued.kind, "booking")
         return Say("code", topic, text, card, ((self._say("code.saved", reader), f"!saved {issued.receipt}"),))
+
+    def to_my_page(self, reader: Reader) -> dict[str, str]:
+        """The way to one's own page, where six words open what was told or begun."""
+        return {
+            "title": self._say("code.to_page", reader),
+            "url": MY_PAGE + ("?lang=en" if reader.lang == "en" else ""),
+        }
 
     def contacts(self, name: str, reader: Reader, topic: str, text: str = "") -> Say:
         """A message with at most three numbers to call."""
@@ -127,14 +141,23 @@ class Expander:
             issued = turn.issued.get(str(directive.get("receipt")))
             return None if issued is None else self.issued(issued, reader, told=True)
         if show == "consent":
-            version = consent_version(self._house.phrases, reader)
+            version = first_screen_version(self._house.phrases, reader)
             await self._house.db.write(
                 lambda s: repository.keep_place(s, self._house.vault, chat, consent_version=version)
             )
-            return Say("consent", topic, self._say("consent.text", reader), {"version": version}, choices)
+            return Say("consent", topic, self._first_screen(reader), {"version": version}, choices)
         if not text and not choices:
             return None
         return Say("interruption" if directive.get("interruption") else "text", topic, text, None, choices)
+
+    def _first_screen(self, reader: Reader) -> str:
+        """The first screen of ``/skriv`` as one message: each heading, and under it what it says."""
+        say = self._say
+        parts = [
+            f"{say(f'story.first.{part}_heading', reader)}\n{say(f'story.first.{part}', reader)}"
+            for part in FIRST_SCREEN
+        ]
+        return "\n\n".join([*parts, say("story.first.nameless", reader)])
 
     def _or_called(self, say: Say, turn: Turn) -> Say:
         """With the way to ask that somebody is in touch, where there was no time within the promise."""

@@ -149,6 +149,15 @@ class ConcernRequest(msgspec.Struct):
     interpreter: str | None = None
 
 
+class DraftRequest(msgspec.Struct):
+    """What has been told so far, to be kept unsent: messages by id, and the answers there are."""
+
+    parts: list[str]
+    about: str | None = None
+    now: str | None = None
+    interpreter: str | None = None
+
+
 def setup(
     app: Sanic, house: House, turns: Turns, booking: BookingDesk, stories: StoryDesk, returning: Returning
 ) -> None:
@@ -185,6 +194,7 @@ def setup(
     route("release", msgspec.defstruct("Nothing", []), calls.release, writes=True)
     route("callbacks", CallbackRequest, calls.call_back, writes=True)
     route("concerns", ConcernRequest, calls.send_concern, writes=True)
+    route("drafts", DraftRequest, calls.keep_draft, writes=True)
     route("own", TicketRequest, calls.own)
     route("moves", MoveRequest, calls.move, writes=True)
     route("cancellations", TicketRequest, calls.cancel, writes=True)
@@ -344,18 +354,7 @@ class _Calls:
 
         Its key is which messages it is made of: also in a later turn the same words are sent once.
         """
-        vault = self._house.vault
-
-        def gather(session: Any) -> tuple[list[str], repository.Danger | None, str | None]:
-            words = repository.words_of(session, vault, turn.chat_id, wish.parts)
-            chat = repository.reopen(session, vault, turn.chat_id)
-            corrected = chat.corrected if chat else frozenset()
-            danger = repository.worst_danger(session, turn.chat_id, corrected)
-            return words, danger, chat.consent_version if chat else None
-
-        words, danger, consent = await self._house.db.read(gather)
-        if not words or consent is None:
-            raise InvalidField("empty", "parts")
+        words, danger, shown = await self._told(turn, wish.parts)
         safe = await self._safe(turn, wish.safe)
         answers = {name: getattr(safe, name) for name in ("call_ok", "leave_message", "if_other_answers")}
         sent = await self._stories.send(
@@ -369,7 +368,7 @@ class _Calls:
                 reader=turn.reader,
                 danger_level=danger.level if danger else None,
                 danger_category=danger.category if danger else None,
-                shown=consent,
+                shown=shown,
                 chat_id=turn.chat_id,
                 key=".".join(wish.parts),
                 interpreter=wish.interpreter,
@@ -377,6 +376,47 @@ class _Calls:
         )
         turn.issued[sent.receipt] = Issued(sent.receipt, "concern", {"unit": sent.unit_name})
         return {"receipt": sent.receipt, "unit": sent.unit_name}
+
+    async def keep_draft(self, turn: Turn, wish: DraftRequest, key: Key) -> dict[str, Any]:
+        """Keep what has been told so far, unsent, with six words to go on with.
+
+        The call's key makes the draft: in a later turn it is another one, so that what the person has
+        changed meanwhile on a page is never written over.
+        """
+        words, _, shown = await self._told(turn, wish.parts)
+        kept = await self._stories.keep(
+            Telling(
+                pieces=[Piece(text) for text in words],
+                about=wish.about,
+                now=wish.now,
+                reader=turn.reader,
+                shown=shown,
+                chat_id=turn.chat_id,
+                key=key.key,
+                interpreter=wish.interpreter,
+            )
+        )
+        turn.issued[kept.receipt] = Issued(kept.receipt, "draft", {"span": self._stories.kept_for(turn.reader)})
+        return {"receipt": kept.receipt}
+
+    async def _told(self, turn: Turn, parts: list[str]) -> tuple[list[str], repository.Danger | None, str]:
+        """The chat's own messages word for word, the nearest danger told, and which first screen was shown.
+
+        Raises `InvalidField` when there are no words, or they were asked for before anybody had said who reads.
+        """
+        vault = self._house.vault
+
+        def gather(session: Any) -> tuple[list[str], repository.Danger | None, str | None]:
+            words = repository.words_of(session, vault, turn.chat_id, parts)
+            chat = repository.reopen(session, vault, turn.chat_id)
+            corrected = chat.corrected if chat else frozenset()
+            danger = repository.worst_danger(session, turn.chat_id, corrected)
+            return words, danger, chat.consent_version if chat else None
+
+        words, danger, shown = await self._house.db.read(gather)
+        if not words or shown is None:
+            raise InvalidField("empty", "parts")
+        return words, danger, shown
 
     async def _met(self, turn: Turn) -> str | None:
         """The therapist of the booking whose code was last written in this chat, or None."""

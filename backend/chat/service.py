@@ -46,7 +46,7 @@ from backend.danger.rules import key_of
 from backend.danger.service import Card, DangerWatch
 from backend.improving.service import Learning, Missed
 from backend.returning.here import PATH as HERE
-from backend.returning.service import BookingSeen, MapSeen, Returning, TalkSeen
+from backend.returning.service import BookingSeen, ConcernSeen, MapSeen, Returning, StorySeen, TalkSeen
 from backend.talks import told as talk_told
 from backend.talks.service import Glance, TalkDesk
 from language import tongue
@@ -546,6 +546,8 @@ class ChatDesk:
             card["links"] = [{"title": phrases.say("book_page.room", chat.reader), "url": found.room}]
         if isinstance(found, MapSeen):
             card["links"] = [{"title": phrases.say("way.here", chat.reader), "url": HERE}]
+        if isinstance(found, StorySeen | ConcernSeen) and found.story:
+            card["links"] = [self._expander.to_my_page(chat.reader)]
         if isinstance(found, BookingSeen):
             chat = await self._note(chat, met=found.booking_id, ticket=found.ticket)
         return [Say("summary", "booking_manage", text, card, choices), *answers], chat

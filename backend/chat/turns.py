@@ -20,7 +20,7 @@ from backend.core.reader import Reader
 
 @dataclass(slots=True)
 class Issued:
-    """A booking or concern that was committed during the turn, for the message that tells of it."""
+    """A booking, concern or draft that was committed during the turn, for the message that tells of it."""
 
     receipt: str
     kind: str

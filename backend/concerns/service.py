@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -28,7 +27,6 @@ from backend.core.audit import Tag
 from backend.core.clock import to_local
 from backend.core.closed_days import ClosedDays
 from backend.core.codes import NewCode
-from backend.core.content import Phrases
 from backend.core.duty import Duty
 from backend.core.errors import (
     Conflict,
@@ -255,12 +253,6 @@ def stories_withheld_from(staff: StaffMember) -> sa.Select[Any]:
 def restricted_stories() -> sa.Select[Any]:
     """The ids of the stories behind restricted concerns, for use inside a query."""
     return sa.select(Concern.story_id).where(Concern.restricted.is_(True), Concern.story_id.is_not(None))
-
-
-def consent_version(phrases: Phrases, reader: Reader) -> str:
-    """Which secrecy text a reader is shown, as ``language:band:digest``; changes when the text does."""
-    text = phrases.say("consent.text", reader)
-    return f"{reader.lang}:{reader.band or 'default'}:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 class ConcernDesk:

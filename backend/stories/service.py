@@ -307,6 +307,13 @@ class StoryDesk:
 
     # Before it is sent.
 
+    def kept_for(self, reader: Reader) -> str:
+        """How long a draft is kept when nobody touches it, in the reader's words: in days where it is whole ones."""
+        hours, say = self._house.municipality.stories.draft_hours, self._house.phrases.say
+        if hours >= 48 and hours % 24 == 0:
+            return say("story.kept.days", reader, count=hours // 24)
+        return say("story.kept.hours", reader, count=hours)
+
     def reader_of(self, telling: Telling) -> Unit | None:
         """The unit that would read this first, as far as can be known now."""
         return self._units.get(self._concerns.reader_of(telling.intake()))

@@ -331,7 +331,7 @@ class _Pages:
             receipt=kept.receipt,
             visit=visit,
             chat=visit,
-            span=self._span(self._house.municipality.stories.draft_hours, reader),
+            span=self._desk.kept_for(reader),
             card=await self._card(form),
         )
 
@@ -513,11 +513,6 @@ class _Pages:
 
     async def _card(self, form: Form) -> Any:
         return await asyncio.to_thread(self._watch.assess_fields, [text for text in form.texts if text], form.reader)
-
-    def _span(self, hours: int, reader: Reader) -> str:
-        if hours >= 48 and hours % 24 == 0:
-            return self._say("story.kept.days", reader, count=hours // 24)
-        return self._say("story.kept.hours", reader, count=hours)
 
     def _options(self, reader: Reader) -> dict[str, list[tuple[str, ...]]]:
         say = self._say

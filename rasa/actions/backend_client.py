@@ -125,6 +125,16 @@ class Backend:
         """
         return await self._post("concerns", concern)
 
+    async def keep_for_later(self, told: dict[str, Any]) -> dict[str, Any]:
+        """Keep what has been told, unsent, to be gone on with by code. Returns {"receipt"}.
+
+        `told`: {"parts": [message id], "about", "now", "interpreter"}.
+
+        Raises:
+            BackendDown, BackendRefused.
+        """
+        return await self._post("drafts", told)
+
     async def call_back(
         self, reach: str, contact: str | None, safe: dict[str, Any] | None, interpreter: str | None = None
     ) -> dict[str, Any]:

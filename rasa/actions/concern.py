@@ -36,6 +36,9 @@ from actions.turn import SURE, Turn, say, show, trouble
 PLAIN = 0.6
 """From here on, the wish to write about a concern is taken at its word."""
 
+LATER = "later"
+"""What `words` holds when the rest is to be told another time; `done` when there is no more."""
+
 TOLD_WORDS = 12
 """From so many words on, the message that asked to tell something is itself a story."""
 
@@ -85,7 +88,7 @@ class ActionAskWords(Action):
         else:
             only_told = turn.slot("use_told") == "yes" and parts == turn.slot("told")
             response = "utter_words_told" if only_told else "utter_words_more"
-            dispatcher.utter_message(response=response, buttons=[turn.button("done")])
+            dispatcher.utter_message(response=response, buttons=turn.buttons(["done", "later"]))
         return []
 
 
@@ -96,6 +99,8 @@ class ValidateConcernForm(StepForm):
         return "validate_concern_form"
 
     def needed(self, slots: Slots) -> list[str]:
+        if slots.get("words") == LATER:
+            return ["use_told", "words"]
         names = ["use_told", "words", "about", "now", "reach"]
         if slots.get("reach") == "phone":
             names += contact_slots(slots)
@@ -116,6 +121,8 @@ class ValidateConcernForm(StepForm):
         }
 
     async def anywhere(self, dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
+        if turn.pressed and turn.intent == "tell_later":
+            return self._later(dispatcher, turn)
         if turn.pressed and turn.intent == "choose_about":
             return await self._about(dispatcher, turn)
         if turn.pressed and turn.intent == "choose_reach":
@@ -143,6 +150,8 @@ class ValidateConcernForm(StepForm):
         parts = list(turn.slot("parts") or [])
         if turn.silent:
             return None
+        if words.is_short(turn.typed) and words.mentions(turn.typed, words.words("answers")["later"]):
+            return self._later(dispatcher, turn)
         if self._is_end(turn, bool(parts)):
             return {"words": "done"} if parts else miss(dispatcher, turn, "utter_retry__words")
         if turn.pressed or turn.message is None or self._is_aside(turn, bool(parts)):
@@ -151,6 +160,10 @@ class ValidateConcernForm(StepForm):
             # In the middle of a story: the story is kept, and the wish for a human is met as well.
             await human_met(dispatcher, turn)
         return {"parts": [*parts, turn.message]}
+
+    @staticmethod
+    def _later(dispatcher: CollectingDispatcher, turn: Turn) -> Slots:
+        return {"words": LATER} if turn.slot("parts") else miss(dispatcher, turn, "utter_retry__words")
 
     @staticmethod
     def _is_end(turn: Turn, begun: bool) -> bool:
@@ -251,13 +264,15 @@ class ActionAskConcernOk(Action):
 
 
 class ActionSendConcern(Action):
-    """Hands the concern in and shows the code. If that fails, nothing is lost."""
+    """Hands the concern in, or keeps it unsent for later, and shows the code. If that fails, nothing is lost."""
 
     def name(self) -> str:
         return "action_send_concern"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn = Turn(tracker)
+        if turn.slot("words") == LATER:
+            return await self._keep(dispatcher, turn)
         if not turn.slot("concern_ok"):
             return []
         contact, safe = safe_contact(turn) if turn.slot("reach") == "phone" else (None, None)
@@ -269,4 +284,15 @@ class ActionSendConcern(Action):
             return [SlotSet("concern_ok", None)]
         dispatcher.utter_message(response="utter_concern_sent")
         show(dispatcher, {"show": "code", "receipt": sent["receipt"], "of": "concern"})
+        return [SlotSet("told", None), *forgotten(CONCERN_SLOTS, CONTACT_SLOTS)]
+
+    @staticmethod
+    async def _keep(dispatcher: CollectingDispatcher, turn: Turn) -> list[EventType]:
+        told = {name: turn.slot(name) for name in ("parts", "about", "now", "interpreter")}
+        try:
+            kept = await turn.backend.keep_for_later(told)
+        except (BackendDown, BackendRefused):
+            trouble(dispatcher, turn, "retry_concern")
+            return [SlotSet("words", None)]
+        show(dispatcher, {"show": "code", "receipt": kept["receipt"], "of": "draft"})
         return [SlotSet("told", None), *forgotten(CONCERN_SLOTS, CONTACT_SLOTS)]

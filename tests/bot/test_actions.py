@@ -90,7 +90,7 @@ def test_every_call_of_the_contract_has_an_example_that_agrees_with_itself() -> 
     """The calls, each with an ordinary answer first and errors with a code."""
     known = examples()
     booking_calls = {"times", "holds", "contact", "bookings", "release", "callbacks"}
-    assert booking_calls | {"concerns", "own", "moves", "cancellations", "reminders"} == set(known)
+    assert booking_calls | {"concerns", "drafts", "own", "moves", "cancellations", "reminders"} == set(known)
     for call in known.values():
         requests = [example["request"] for example in call.values()]
         first = next(iter(call.values()))
@@ -382,6 +382,45 @@ def test_a_concern_goes_out_as_ids(beside: Neighbour) -> None:
     (sent,) = beside.requests("concerns")
     assert ["m-7", "m-8"] == sent["parts"]
     assert slots["parts"] is None and slots["told"] is None
+
+
+@pytest.mark.parametrize(("intent", "text"), [("tell_later", None), ("concern__story", "jag skriver mer sen")])
+def test_a_telling_can_wait_for_another_time(intent: str, text: str | None) -> None:
+    """With the button, at any question, or in a few words; not before anything has been told."""
+    form = concern.ValidateConcernForm()
+    telling = {"loop": "concern_form", "requested_slot": "words", "use_told": "no"}
+    assert run(form, tracker(intent, text, **telling, parts=["m-7"]))[1]["words"] == "later"
+    messages, slots, _ = run(form, tracker(intent, text, **telling))
+    assert ["retry__words"] == said(messages) and "words" not in slots
+    assert ["use_told", "words"] == form.needed({"use_told": "no", "words": "later"})
+    if not text:
+        asked = tracker(intent, loop="concern_form", requested_slot="now", words="done", parts=["m-7"])
+        assert run(form, asked)[1]["words"] == "later"
+
+
+def test_a_story_that_mentions_later_is_a_story() -> None:
+    """Only a message of a few words is an order."""
+    text = "pappa säger att vi ska prata och att han kan fortsätta sen men det gör han aldrig"
+    state = tracker("concern__story", text, loop="concern_form", requested_slot="words", parts=["m-7"])
+    assert "words" not in run(concern.ValidateConcernForm(), state)[1]
+
+
+def test_what_is_kept_for_later_goes_as_ids_and_is_not_sent(beside: Neighbour) -> None:
+    """Nothing is handed in, the code is shown, and afterwards the slots are empty."""
+    state = tracker("tell_later", words="later", parts=["m-7", "m-8"], use_told="no")
+    messages, slots, _ = run(concern.ActionSendConcern(), state)
+    assert ["show code"] == said(messages) and "draft" == messages[0]["custom"]["of"]
+    assert [] == beside.objections and [] == beside.requests("concerns")
+    assert ["m-7", "m-8"] == beside.requests("drafts")[0]["parts"]
+    assert slots["parts"] is None and slots["told"] is None and slots["words"] is None
+
+
+def test_what_cannot_be_kept_is_not_lost(beside: Neighbour) -> None:
+    """The words stay, and one may try again or go on."""
+    beside.will("drafts", 500)
+    messages, slots, _ = run(concern.ActionSendConcern(), tracker("tell_later", words="later", parts=["m-7"]))
+    assert ["trouble"] == said(messages)
+    assert {"words": None} == slots
 
 
 def test_the_same_apology_never_comes_twice_running() -> None:

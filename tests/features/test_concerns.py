@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from backend.concerns.handling import HandlingDesk
 from backend.concerns.repository import readable_by
-from backend.concerns.service import Answer, ConcernDesk, Intake, Status, consent_version
+from backend.concerns.service import Answer, ConcernDesk, Intake, Status
 from backend.concerns.tables import Concern, ConcernAnswer
 from backend.core.audit import AuditEvent, Tag
 from backend.core.codes import ReturnCode, lookup
@@ -386,13 +386,6 @@ def test_an_unknown_writer_about_nobody_in_particular_is_still_read(desk: Concer
     """A message with nothing but words goes to the children's unit."""
     concern = run(desk.receive(replace(STORY, about=None, now=None, reader=Reader()))).concern_id
     assert "R99_everything_else" == run(desk.open_for(add_staff(house), concern)).rule_id
-
-
-def test_consent_versions_differ_by_band_and_follow_the_text(house: House) -> None:
-    """The stored version tells exactly which secrecy text was shown."""
-    versions = {consent_version(house.phrases, Reader("child", band)) for band in ("6-9", "10-12", "13-17")}
-    assert 3 == len(versions)
-    assert all(version.startswith("sv:") for version in versions)
 
 
 # Answers to whoever holds the code.

@@ -29,7 +29,17 @@ from backend.core.reader import Reader
 from backend.core.text import STORY_LIMIT
 from backend.stories.reading import Sharing, StoryReading
 from backend.stories.repository import readable_by
-from backend.stories.service import DraftChanged, Mine, Piece, SentAlready, StoryDesk, Telling, topic, unit_topic
+from backend.stories.service import (
+    DraftChanged,
+    Mine,
+    Piece,
+    SentAlready,
+    StoryDesk,
+    Telling,
+    first_screen_version,
+    topic,
+    unit_topic,
+)
 from backend.stories.tables import SecrecyConsent, Story, StoryPart
 from tests.conftest import ManualClock
 
@@ -135,6 +145,13 @@ def test_nobody_reads_without_a_yes_or_a_ground(place: Place, role: Role, unit: 
     with pytest.raises(NotFound):
         place.share(stranger, story)
     assert [Tag.STORY_SENT.value] == [tag for tag, _ in place.tags(story)]
+
+
+def test_the_version_of_the_first_screen_tells_which_words_were_shown(house: House) -> None:
+    """Each language level has one of its own, which names language and band."""
+    versions = [first_screen_version(house.phrases, Reader("child", band)) for band in ("6-9", "10-12", "13-17")]
+    assert ["sv:6-9", "sv:10-12", "sv:13-17"] == [version.rpartition(":")[0] for version in versions]
+    assert 3 == len({version.rpartition(":")[2] for version in versions})
 
 
 def test_a_draft_is_read_by_nobody(place: Place) -> None:

@@ -22,9 +22,9 @@ MAP = load_map(ROOT / "content")
 BANDS: tuple[Band, ...] = ("13-17", "adult", "parent")
 
 MUST_BE_EASY = (
-    "chat.", "code.", "consent.", "contacts.", "emergency.", "error.", "help.", "interpreter.", "journey.",
+    "chat.", "code.", "contacts.", "emergency.", "error.", "help.", "interpreter.", "journey.",
     "limited.", "live.", "map.", "return_page.", "safety_check.", "serious.", "summary.", "times.",
-    "book_page.", "write_page.",
+    "book_page.", "write_page.", "story.first.", "story.kept.",
 )  # fmt: skip
 KEYS = sorted(key for key in PHRASES.keys("sv") if key.startswith(MUST_BE_EASY))
 

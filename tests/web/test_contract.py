@@ -17,8 +17,10 @@ import pytest
 import sqlalchemy as sa
 
 from backend.booking.tables import Booking, BookingCell, Therapist, WorkingHours
+from backend.concerns.tables import Concern
 from backend.core.db import Database
 from backend.core.vault import new_id
+from backend.stories.tables import Story
 from tests.conftest import ManualClock, make_settings
 from tests.people import seed_example_staff
 from tests.web.neighbour import Neighbour
@@ -247,6 +249,9 @@ GIVEN: dict[tuple[str, str], Callable[[Scene], None]] = {
     ("concerns", "phone_no_words"): Scene.show_secrecy,
     ("concerns", "interpreter"): Scene.show_secrecy,
     ("concerns", "none"): Scene.show_secrecy,
+    ("drafts", "kept"): Scene.show_secrecy,
+    ("drafts", "kept_with_answers"): Scene.show_secrecy,
+    ("drafts", "nothing_told"): lambda scene: None,
 }
 
 
@@ -266,7 +271,7 @@ def test_the_backend_answers_as_the_example_says(scene: Scene, name: str, exampl
         "m-5": scene.say("min bror"),
         "t-1": scene.ticket,
     }
-    if name == "concerns":
+    if name in ("concerns", "drafts"):
         ids["m-1"], ids["m-2"] = scene.say("mamma dricker"), scene.say("och glömmer maten")
     request = json.loads(json.dumps(example["request"]), object_hook=lambda found: _with_real_ids(found, ids, first))
     answer = scene.in_a_turn(lambda call: call(name, request))
@@ -338,6 +343,8 @@ def test_a_call_that_is_sent_again_does_nothing_twice(scene: Scene) -> None:
     twice("moves", {"ticket": ticket, "slot": slots[2]}, "e")
     assert {"cancelled": True} == twice("cancellations", {"ticket": ticket}, "f")
     twice("callbacks", {"reach": "code"}, "g")
+    scene.show_secrecy()
+    twice("drafts", {"parts": [scene.say("mamma dricker")]}, "h")
     rows = scene.database.read_now(
         lambda s: [row.state for row in s.scalars(sa.select(Booking).where(Booking.confirmed_at.is_not(None)))]
     )
@@ -399,6 +406,36 @@ def said(scene: Scene, says: list[dict[str, Any]], act: Callable[[Call], Any] | 
 
 def says(text: str | None = None, **custom: Any) -> dict[str, Any]:
     return {"text": text, "buttons": [], "custom": custom or None}
+
+
+def test_what_is_told_in_the_chat_waits_unsent_until_one_goes_on(scene: Scene) -> None:
+    """Who reads is said first and stored with the words; nobody has them; code, chat and page lead back to them."""
+    consent = said(scene, [says(show="consent", of="concern")])[0]
+    for promise in ("Vem läser?", "När måste de göra något?", "Aldrig utan att du får veta"):
+        assert promise in consent["text"]
+    parts = [scene.say("mamma dricker varje kväll"), scene.say("och glömmer <maten>")]
+    before = scene.database.read_now(lambda s: s.scalar(sa.select(sa.func.count()).select_from(Concern)))
+    code = said(scene, [says(show="code", receipt="", of="draft")], lambda call: call("drafts", {"parts": parts}))[0]
+    assert "Sparat, men inte skickat." in code["text"] and "Det finns kvar i 7 dagar." in code["text"]
+    assert 6 == len(code["card"]["words"])
+    assert [{"title": "Gå till din sida", "url": "/min-sida"}] == code["card"]["links"]
+    row = scene.database.read_now(lambda s: s.scalars(sa.select(Story).order_by(Story.created_at.desc())).first())
+    assert row is not None and ("draft", consent["card"]["version"]) == (row.state, row.shown)
+    assert before == scene.database.read_now(lambda s: s.scalar(sa.select(sa.func.count()).select_from(Concern)))
+    words = " ".join(code["card"]["words"])
+    back = scene.chat.post("/api/chats/messages", json={"text": words}).json()["messages"]
+    assert ["/min-sida"] == [link["url"] for one in back for link in one["card"].get("links", [])]
+    page = scene.served.client.post("/min-sida", data={"words": words})
+    assert "Du har börjat berätta" in page.text and "mamma dricker varje kväll" in page.text
+    assert "och glömmer &lt;maten&gt;" in page.text
+
+
+def test_what_has_been_changed_on_the_page_is_not_written_over_from_the_chat(scene: Scene) -> None:
+    """To keep the same messages in a later turn makes another draft with a code of its own."""
+    scene.show_secrecy()
+    parts = [scene.say("mamma dricker")]
+    first, second = (scene.in_a_turn(lambda call: call("drafts", {"parts": parts})).json()["receipt"] for _ in range(2))
+    assert first != second
 
 
 def test_no_time_in_the_chat_leads_to_somebody_being_in_touch(scene: Scene) -> None:
