@@ -24,7 +24,7 @@ from actions.steps import (
     kept_number,
     miss,
     read_back,
-    safe_contact,
+    safe_talk_contact,
     talk_contact_slots,
 )
 from actions.turn import SURE, Turn, ended, say, trouble
@@ -425,7 +425,7 @@ class ActionAskBookingOk(Action):
             "interpreter": turn.slot("interpreter"),
         }
         if turn.slot("channel") == "phone":
-            _, safe = safe_contact(turn)
+            _, safe = safe_talk_contact(turn)
             rows |= {"phone": phone.get("display"), **(safe or {})}
         dispatcher.utter_message(
             response="utter_ask_booking_form_booking_ok",
@@ -446,7 +446,7 @@ class ActionBook(Action):
             return forgotten(BOOKING_SLOTS, CONTACT_SLOTS)
         if not turn.slot("booking_ok"):
             return []
-        contact, safe = safe_contact(turn) if turn.slot("channel") == "phone" else (None, None)
+        contact, safe = safe_talk_contact(turn) if turn.slot("channel") == "phone" else (None, None)
         try:
             booked = await turn.backend.book(turn.slot("channel"), contact, safe, turn.slot("interpreter"))
         except BackendRefused as refused:

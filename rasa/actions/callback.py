@@ -21,7 +21,7 @@ from actions.steps import (
     has_number,
     kept_number,
     read_back,
-    safe_contact,
+    safe_talk_contact,
     talk_contact_slots,
 )
 from actions.turn import Turn, trouble
@@ -86,7 +86,7 @@ class ActionAskCallbackOk(Action):
         turn = Turn(tracker)
         rows: dict[str, Any] = {"reach": turn.slot("callback_reach"), "interpreter": turn.slot("interpreter")}
         if turn.slot("callback_reach") == "phone":
-            _, safe = safe_contact(turn)
+            _, safe = safe_talk_contact(turn)
             rows |= {"phone": (turn.slot("phone") or {}).get("display"), **(safe or {})}
         dispatcher.utter_message(
             response="utter_ask_callback_form_callback_ok",
@@ -106,7 +106,7 @@ class ActionAskCallback(Action):
         reach = turn.slot("callback_reach")
         if not turn.slot("callback_ok"):
             return []
-        contact, safe = safe_contact(turn) if reach == "phone" else (None, None)
+        contact, safe = safe_talk_contact(turn) if reach == "phone" else (None, None)
         try:
             promised = await turn.backend.call_back(reach, contact, safe, turn.slot("interpreter"))
         except (BackendDown, BackendRefused):

@@ -240,9 +240,10 @@ def contact_steps(way: str) -> dict[str, Step]:
         return _own_words("if_other", turn)
 
     async def not_told(dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
-        if turn.typed and words.is_short(turn.typed) and words.yes_no(turn.typed) == "no":
+        # "Pappa får inte veta" and "mamma vet inte" have a no in them too: only a bare one passes it over.
+        if turn.typed and words.is_short(turn.typed, 2) and words.yes_no(turn.typed) == "no":
             return {"not_told": "skip"}
-        return _own_words("not_told", turn)
+        return _own_words("not_told", turn, 2)
 
     async def leave_message(dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
         answer = yes_no(turn)
@@ -259,11 +260,13 @@ def contact_steps(way: str) -> dict[str, Step]:
     }
 
 
-def _own_words(slot: str, turn: Turn) -> Slots | None:
-    """The message as it stands, or that it was passed over."""
+def _own_words(slot: str, turn: Turn, most: int = words.SHORT) -> Slots | None:
+    """The message as it stands, or that it was passed over, which is said in `most` words."""
     if turn.silent:
         return None
-    if turn.intent == "skip" or (turn.typed and words.is_short(turn.typed) and words.mentions(turn.typed, _skips())):
+    if turn.intent == "skip" or (
+        turn.typed and words.is_short(turn.typed, most) and words.mentions(turn.typed, _skips())
+    ):
         return {slot: "skip"}
     if turn.pressed or turn.message is None:
         return None
@@ -275,15 +278,26 @@ def _skips() -> list[str]:
 
 
 def safe_contact(turn: Turn) -> tuple[str | None, dict[str, Any] | None]:
-    """(message with the number, the answers by the contract's names, own words by their message) or Nones."""
+    """(message with the number, {"call_ok", "if_other_answers", "leave_message"}) or Nones."""
     phone = turn.slot("phone")
     if not phone:
         return None, None
-    asked = {name: turn.slot(name) for name in ("others_answer", "not_told")}
-    other = turn.slot("if_other")
     return phone["message"], {
         "call_ok": turn.slot("call_ok"),
-        "if_other_answers": None if other in (None, "skip") else other,
+        "if_other_answers": _told(turn, "if_other"),
         "leave_message": turn.slot("leave_message") or "no",
-        **{name: answer for name, answer in asked.items() if answer not in (None, "skip")},
     }
+
+
+def safe_talk_contact(turn: Turn) -> tuple[str | None, dict[str, Any] | None]:
+    """The same, and {"others_answer", "not_told"}, for whoever is called by a therapist."""
+    message, safe = safe_contact(turn)
+    if safe is not None:
+        safe |= {"others_answer": turn.slot("others_answer"), "not_told": _told(turn, "not_told")}
+    return message, safe
+
+
+def _told(turn: Turn, slot: str) -> str | None:
+    """The message with somebody's own words; None if the question was passed over."""
+    answer = turn.slot(slot)
+    return None if answer in (None, "skip") else answer
