@@ -240,7 +240,7 @@ def contact_steps(way: str) -> dict[str, Step]:
         return _own_words("if_other", turn)
 
     async def not_told(dispatcher: CollectingDispatcher, turn: Turn) -> Slots | None:
-        # "Pappa får inte veta" and "mamma vet inte" have a no in them too: only a bare one passes it over.
+        # "Dad must not know" has a no in it too: only a bare one passes the question over.
         if turn.typed and words.is_short(turn.typed, 2) and words.yes_no(turn.typed) == "no":
             return {"not_told": "skip"}
         return _own_words("not_told", turn, 2)
