@@ -126,17 +126,16 @@ class HandlingDesk:
 
         def take(session: Session) -> Taken:
             now = self._house.clock.now()
-            mine: list[str] = []
-            missed: list[str] = []
-            for concern_id in dict.fromkeys(concern_ids):
+            asked = list(dict.fromkeys(concern_ids))
+            mine: set[str] = set()
+            # In one order: two who take the same ones would else wait for each other's rows for ever.
+            for concern_id in sorted(asked):
                 known = repository.find_known(session, staff, concern_id) is not None
                 if known and repository.take(session, staff, concern_id, now):
                     audit.record(session, now, Tag.CONCERN_ACCEPTED, concern_id, actor=staff.id)
                     webhooks.announce(session, self._house, now, "concern.accepted", concern_id)
-                    mine.append(concern_id)
-                else:
-                    missed.append(concern_id)
-            return Taken(mine, missed)
+                    mine.add(concern_id)
+            return Taken([one for one in asked if one in mine], [one for one in asked if one not in mine])
 
         taken = await self._house.db.write(take)
         for concern_id in taken.mine:
