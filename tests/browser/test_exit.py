@@ -6,6 +6,7 @@ search are ours.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -257,7 +258,9 @@ def test_the_profile_on_disk_holds_no_word_of_the_chat(
     else:
         page.fill("[data-field]", CANARY)
         page.click("[data-send]")
-        secret = page.locator("form#composer input[name=chat]").get_attribute("value") or ""
+        chat = page.locator("form#composer input[name=chat]")
+        expect(chat).to_have_value(re.compile(".{41,}"))
+        secret = chat.get_attribute("value") or ""
     assert len(secret) > 40
     page.click(".leave-button")
     left(page)
