@@ -197,15 +197,7 @@ class TalkDesk:
                 repository.add(session, talk)
             elif talk.state == LEFT and in_time:
                 talk.state, talk.closed_at = WAITING, None
-            before = repository.seat_of(session, chat_id)
-            if before is not None and before.talk_id != talk.id:
-                self._leave(session, before, now)
-            repository.sit(session, chat_id, talk.id, now)
-            if talk.state not in ACTIVE:
-                repository.stand_up(session, now, chat_id=chat_id)
-                return "over", []
-            audit.record(session, now, Tag.TALK_JOINED, talk.id)
-            return "in", [talk.id, *([before.talk_id] if before is not None else [])]
+            return self._seated(session, chat_id, talk, now)
 
         arrival, changed = await self._contend(work)
         self.tell(*changed)
@@ -226,19 +218,25 @@ class TalkDesk:
             soon = talk.closed_at is not None and now < talk.closed_at + rules.RETURNS
             if talk.state == LEFT and soon and self._room.outlook(session, now).staffing != "closed":
                 talk.state, talk.closed_at = WAITING, None
-            before = repository.seat_of(session, chat_id)
-            if before is not None and before.talk_id != talk.id:
-                self._leave(session, before, now)
-            repository.sit(session, chat_id, talk.id, now)
-            if talk.state not in ACTIVE:
-                repository.stand_up(session, now, chat_id=chat_id)
-                return "over", []
-            audit.record(session, now, Tag.TALK_JOINED, talk.id)
-            return "in", [talk.id, *([before.talk_id] if before is not None else [])]
+            return self._seated(session, chat_id, talk, now)
 
         came, changed = await self._contend(work)
         self.tell(*changed)
         return came
+
+    def _seated(
+        self, session: Session, chat_id: str, talk: Talk, now: datetime
+    ) -> tuple[Literal["in", "over"], list[str]]:
+        """Whether the chat is in the talk now, out of any other, and which talks that changed."""
+        before = repository.seat_of(session, chat_id)
+        if before is not None and before.talk_id != talk.id:
+            self._leave(session, before, now)
+        repository.sit(session, chat_id, talk.id, now)
+        if talk.state not in ACTIVE:
+            repository.stand_up(session, now, chat_id=chat_id)
+            return "over", []
+        audit.record(session, now, Tag.TALK_JOINED, talk.id)
+        return "in", [talk.id, *([before.talk_id] if before is not None else [])]
 
     def code_saved(self, session: Session, receipt: str) -> None:
         """Somebody has said that they have the code of ``receipt``: if it leads to a talk, they may come back to it."""

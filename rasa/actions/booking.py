@@ -23,6 +23,7 @@ from actions.steps import (
     has_number,
     kept_number,
     miss,
+    offer_rest_of_telling,
     read_back,
     safe_talk_contact,
     talk_contact_slots,
@@ -456,9 +457,7 @@ class ActionBook(Action):
             return [SlotSet("booking_ok", None)]
         dispatcher.utter_message(response="utter_booked", label=booked["label"], therapist=booked["therapist"])
         dispatcher.utter_message(json_message={"show": "code", "receipt": booked["receipt"], "of": "booking"})
-        if turn.slot("parts"):
-            buttons = turn.buttons(["finish_concern", "not_now"])
-            dispatcher.utter_message(response="utter_concern_resume", buttons=buttons)
+        offer_rest_of_telling(dispatcher, turn)
         return [SlotSet("ticket", booked.get("ticket")), *forgotten(BOOKING_SLOTS, CONTACT_SLOTS)]
 
     @staticmethod

@@ -20,6 +20,7 @@ from actions.steps import (
     contact_steps,
     has_number,
     kept_number,
+    offer_rest_of_telling,
     read_back,
     safe_talk_contact,
     talk_contact_slots,
@@ -115,7 +116,5 @@ class ActionAskCallback(Action):
         said = "utter_callback_by_phone" if promised["reach"] == "phone" else "utter_callback_by_code"
         dispatcher.utter_message(response=said, deadline=promised["deadline"])
         dispatcher.utter_message(json_message={"show": "code", "receipt": promised["receipt"], "of": "callback"})
-        if turn.slot("parts"):
-            buttons = turn.buttons(["finish_concern", "not_now"])
-            dispatcher.utter_message(response="utter_concern_resume", buttons=buttons)
+        offer_rest_of_telling(dispatcher, turn)
         return forgotten(CALLBACK_SLOTS, CONTACT_SLOTS)

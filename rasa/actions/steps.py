@@ -301,3 +301,10 @@ def _told(turn: Turn, slot: str) -> str | None:
     """The message with somebody's own words; None if the question was passed over."""
     answer = turn.slot(slot)
     return None if answer in (None, "skip") else answer
+
+
+def offer_rest_of_telling(dispatcher: CollectingDispatcher, turn: Turn) -> None:
+    """A telling that a booking came in between is gone on with, or left, by a button."""
+    if turn.slot("parts"):
+        buttons = turn.buttons(["finish_concern", "not_now"])
+        dispatcher.utter_message(response="utter_concern_resume", buttons=buttons)
