@@ -7,6 +7,10 @@ the address, for they say nothing about anybody; what is searched for never is.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,7 +18,7 @@ from sanic import HTTPResponse, Request, redirect
 
 from backend.concerns import live
 from backend.concerns.handling import HandlingDesk
-from backend.concerns.inbox import CLOCKS, STATES, Filter, Inbox, InboxDesk
+from backend.concerns.inbox import CLOCKS, STATES, Filter, Inbox, InboxDesk, Item
 from backend.core.errors import DomainError, NotFound
 from backend.core.people import StaffMember
 from backend.core.sheets import write_csv
@@ -24,6 +28,41 @@ from backend.web.sse import stream
 PATH = f"{HOME}/inkorg"
 AT_ONCE = 100
 _ID = re.compile(r"[0-9a-f]{24}")
+LONG = 12
+"""Lines; a list with more of them is folded, so that what is due is not followed by a wall of what is not."""
+FIRST = 8
+"""Lines of a group that a long list shows unfolded."""
+_LAST_LATE = 7
+"""Days; what is later than that is one group."""
+_FAR = ("later", "done")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Lines under one heading, in the order of the list: ``first`` as they are, ``rest`` folded.
+
+    ``late``: how many days since what is due there was due, `OVER_A_WEEK` for all that is later than seven; 0 where
+    nothing is. ``day``: the day that it was due, if it is the same for all of them.
+    """
+
+    name: str
+    late: int
+    day: date | None
+    first: list[Item]
+    rest: list[Item]
+
+    @property
+    def id(self) -> str:
+        """The group's own name on the page."""
+        return f"{self.name}-{self.late}" if self.late else self.name
+
+    @property
+    def count(self) -> int:
+        """How many lines it has."""
+        return len(self.first) + len(self.rest)
+
+
+OVER_A_WEEK = _LAST_LATE + 1
 
 
 def setup(shell: Shell, inbox: InboxDesk, handling: HandlingDesk) -> None:
@@ -37,7 +76,8 @@ def setup(shell: Shell, inbox: InboxDesk, handling: HandlingDesk) -> None:
         found = await inbox.look(staff, wanted)
         return await show(
             request, template, staff, status, inbox=found, wanted=wanted, states=STATES, clocks=CLOCKS,
-            query=query_of(wanted), link=lambda **change: _link(wanted, **change), groups=_grouped(found), **more,
+            query=query_of(wanted), link=lambda **change: _link(wanted, **change), groups=grouped(found.items, inbox.today()),
+            **more,
         )  # fmt: skip
 
     @bp.get("/inkorg", name="inbox")
@@ -85,8 +125,9 @@ def setup(shell: Shell, inbox: InboxDesk, handling: HandlingDesk) -> None:
             return await shown(request, staff, "inbox", Filter(), error.status, search=text, search_error=message)
         found = Inbox(hits, {}, more=False)
         return await show(
-            request, "inbox_search", staff, inbox=found, search=text, groups=_grouped(found), query="", wanted=Filter()
-        )
+            request, "inbox_search", staff, inbox=found, search=text, groups=grouped(hits, inbox.today()), query="",
+            wanted=Filter(),
+        )  # fmt: skip
 
     @bp.get("/inkorg/nasta", name="inbox-next")
     @known
@@ -141,6 +182,29 @@ def _query(state: str, clock: str, unread: bool) -> str:
     return urlencode({"visa": state, **({"tid": clock} if clock else {}), **({"olasta": "1"} if unread else {})})
 
 
-def _grouped(found: Inbox) -> list[tuple[str, list[Any]]]:
-    names = dict.fromkeys(item.group for item in found.items)
-    return [(name, [item for item in found.items if item.group == name]) for name in names]
+def grouped(items: Sequence[Item], today: date) -> list[Group]:
+    """The lines in groups, each as it stands in the order of the clock; what is late by the day that it was due.
+
+    Of a long list each group shows its first lines, and what is due in more than a week, or has no limit left, none:
+    unless nothing comes before it.
+    """
+    found: list[Group] = []
+    for (name, late), lines in groupby(items, _place_of(today)):
+        all_, days = list(lines), {today - timedelta(days=late)} if 0 < late < OVER_A_WEEK else set()
+        shown = len(all_)
+        if len(items) > LONG:
+            shown = 0 if name in _FAR and found else FIRST
+        # Nobody is asked to unfold one or two lines.
+        if 0 < len(all_) - shown <= 2:
+            shown = len(all_)
+        found.append(Group(name, late, next(iter(days), None), all_[:shown], all_[shown:]))
+    return found
+
+
+def _place_of(today: date) -> Callable[[Item], tuple[str, int]]:
+    def place(item: Item) -> tuple[str, int]:
+        if item.group != "late" or item.next_due is None:
+            return item.group, 0
+        return item.group, min((today - item.next_due).days, OVER_A_WEEK)
+
+    return place

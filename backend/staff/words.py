@@ -93,6 +93,15 @@ class StaffWords:
         """``i dag kl. 09.05``."""
         return self._say("staff.moment", None, day=self.day(to_local(instant).date()), time=self.time(instant))
 
+    def brief(self, instant: datetime) -> str:
+        """``i dag 09.05``, ``fre 27 nov 09.05``: for a list of many."""
+        day = to_local(instant).date()
+        if abs((day - self.today()).days) <= 1:
+            return f"{self.day(day)} {self.time(instant)}"
+        month = self._say("common.months").split()[day.month - 1]
+        year = "" if day.year == self.today().year else f" {day.year}"
+        return f"{self.weekday(day)[:3]} {day.day} {month[:3]}{year} {self.time(instant)}"
+
     def stamp(self, instant: datetime) -> str:
         """``2026-11-25 09.05``, for tables and papers."""
         return to_local(instant).strftime("%Y-%m-%d %H.%M")
@@ -145,6 +154,12 @@ class StaffWords:
         if clock.days_left <= 1:
             return self._say("staff.clock.soon_short", None, name=name, day=self.day(clock.due))
         return self._say("staff.clock.later_short", None, name=name, days=self._days(clock.days_left))
+
+    def late_by(self, days: int, longest: int) -> str:
+        """``Försenat 3 dagar``, or that it is later than ``longest``, a week."""
+        if days > longest:
+            return self._say("staff.inbox.late_long")
+        return self._say("staff.inbox.late_by", None, days=self._days(days))
 
     def target(self, clock: Clock) -> str:
         """The working day to aim for when the last day is a closed one, else an empty string."""

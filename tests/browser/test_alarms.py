@@ -178,3 +178,20 @@ def test_banner_and_list_are_accessible_without_script(
     expect(plain.get_by_role("alert").get_by_role("button")).to_have_count(before - 1)
     assert "/personal" in plain.url
     plain.context.close()
+
+
+def test_on_a_phone_two_alarms_leave_room_for_the_work(browser: Browser, ward: House) -> None:
+    """What, when and the button of each in sight at once, in less than half of the screen; the way to read is one tap."""
+    concern = ward.tell()
+    say(ward.chat(who="child_13_17"), text=A1)
+    page = entered(browser, ward, viewport=NARROW)
+    page.goto(ward.url + "/personal/larm")
+    alarms = page.locator("[data-alarms]")
+    for said in (RINGS, "Fara i dag"):
+        expect(alarms.get_by_text(said)).to_be_in_viewport(ratio=1)
+    for button in alarms.get_by_role("button", name="Jag har sett det").all():
+        expect(button).to_be_in_viewport(ratio=1)
+    assert page.evaluate("document.querySelector('[data-alarms]').offsetHeight") < NARROW["height"] / 2
+    alarms.get_by_role("link", name="Öppna det som skickats in").click()
+    page.wait_for_url(f"**/personal/oro/{concern}")
+    page.context.close()

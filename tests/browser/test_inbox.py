@@ -178,3 +178,54 @@ def test_the_pages_are_accessible_and_need_no_script(
     plain.locator("[data-open]").first.click()
     expect(plain.get_by_role("heading", name="Omedelbar skyddsbedömning")).to_be_visible(timeout=HOLD)
     plain.context.close()
+
+
+def monday(office: Office) -> None:
+    """More than a screen holds."""
+    for _ in range(14):
+        office.tell()
+
+
+def test_a_long_list_is_folded_and_the_keys_walk_on_into_it(browser: Browser, office: Office) -> None:
+    """Unfolded by the walk, and still so when the list renews itself; in the order of the clock all the way."""
+    monday(office)
+    page = entered(browser, office, "karin")
+    order = rows(page)
+    folded = page.locator("[data-fold] [data-row]").first
+    expect(folded).to_be_hidden()
+    first = order.index(folded.get_attribute("data-row") or "")
+    for _ in range(first + 1):
+        page.keyboard.press("j")
+    assert order[first] == focused(page)
+    expect(folded).to_be_visible()
+    office.tell()
+    expect(page.locator("[data-row]")).to_have_count(len(order) + 1, timeout=HOLD)
+    expect(folded).to_be_visible()
+    assert order[first] == focused(page)
+    page.context.close()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "plain"])
+def test_on_a_phone_the_work_comes_first(browser: Browser, office: Office, script: bool) -> None:
+    """Search, filters and the choice of several wait behind one summary each; a line is three lines of text high."""
+    monday(office)
+    page = entered(browser, office, "karin", viewport=NARROW, java_script_enabled=script)
+    search, filters = page.locator("#search"), page.get_by_role("navigation", name="Visa")
+    expect(page.locator("[data-row]").first).to_be_visible()
+    for tool in (search, filters, page.locator("[data-pick]").first, page.get_by_label("Välj flera")):
+        expect(tool).to_be_hidden()
+    shown = page.locator("[data-row]:visible").evaluate_all("rows => rows.map(row => row.offsetHeight)")
+    assert sorted(shown)[len(shown) // 2] <= 100
+    page.get_by_text("Sök och filtrera").click()
+    expect(search).to_be_visible()
+    expect(filters).to_be_visible()
+    page.get_by_label("Välj flera").check()
+    box = page.locator("[data-pick]:visible").first
+    box.check()
+    chosen = box.get_attribute("value")
+    page.get_by_role("button", name="Ta emot valda").click()
+    expect(page.get_by_role("link", name="Öppna den första")).to_have_attribute(
+        "href", f"/personal/oro/{chosen}?visa=mine", timeout=HOLD
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+    page.context.close()

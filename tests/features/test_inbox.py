@@ -21,6 +21,7 @@ from backend.core.errors import InvalidField
 from backend.core.house import House
 from backend.core.people import Role, StaffMember
 from backend.staff.drafts import Drafts
+from backend.staff.inbox import OVER_A_WEEK, Group, grouped
 from tests.conftest import ManualClock
 from tests.features.test_concerns import CALL_ME, CANARY, HONOUR, STORY, add_staff, run
 
@@ -79,6 +80,48 @@ def test_a_restricted_one_is_found_by_no_colleague(
 
 
 # The list.
+
+
+def test_what_is_late_says_how_late_it_is(
+    desk: ConcernDesk, inbox: InboxDesk, karin: StaffMember, clock: ManualClock
+) -> None:
+    """A group for each day that something was due, one for all that is later than a week; nothing changes its place."""
+    for days in (6, 2, 1, 1, 0):
+        told(desk)
+        clock.forward(days=days)
+    told(desk)
+    items = run(inbox.look(karin, Filter())).items
+    groups = grouped(items, inbox.today())
+    assert [("late", OVER_A_WEEK, 1), ("late", 4, 1), ("late", 2, 1), ("late", 1, 1), ("today", 0, 2)] == [
+        (group.name, group.late, group.count) for group in groups
+    ]
+    assert [None, date(2026, 12, 1), date(2026, 12, 3), date(2026, 12, 4), None] == [group.day for group in groups]
+    assert items == [item for group in groups for item in (*group.first, *group.rest)]
+
+
+def test_a_long_list_is_folded_in_the_order_of_the_clock(
+    desk: ConcernDesk, inbox: InboxDesk, house: House, karin: StaffMember
+) -> None:
+    """Eight of each group, and none of what is due in weeks; a short list is whole; nobody unfolds one or two."""
+    handling = HandlingDesk(house)
+    for _ in range(3):
+        run(handling.check(karin, told(desk), "safe", WHY))
+    for _ in range(9):
+        told(desk)
+    items = run(inbox.look(karin, Filter())).items
+    assert [(9, 0), (3, 0)] == _shape(grouped(items, inbox.today()))
+    for _ in range(2):
+        told(desk)
+    items = run(inbox.look(karin, Filter())).items
+    groups = grouped(items, inbox.today())
+    assert [(8, 3), (0, 3)] == _shape(groups)
+    assert items == [item for group in groups for item in (*group.first, *group.rest)]
+    alone = [item for item in items if item.group == "later"] * 5
+    assert [(8, 7)] == _shape(grouped(alone, inbox.today()))
+
+
+def _shape(groups: list[Group]) -> list[tuple[int, int]]:
+    return [(len(group.first), len(group.rest)) for group in groups]
 
 
 def test_the_list_is_by_clock_and_in_groups(

@@ -47,12 +47,17 @@ async function renew() {
     const place = before.indexOf(here?.dataset.row);
     const picked = new Set([...document.querySelectorAll("[data-pick]:checked")].map((box) => box.value));
     const onBox = document.activeElement?.matches?.("[data-pick]");
+    const unfolded = new Set([...live.querySelectorAll("[data-fold][open]")].map((one) => one.dataset.fold));
+    const several = live.querySelector("#several")?.checked;
     live.replaceChildren(document.importNode(fresh, true));
+    for (const one of live.querySelectorAll("[data-fold]")) one.open = unfolded.has(one.dataset.fold);
+    if (several && live.querySelector("#several")) live.querySelector("#several").checked = true;
     for (const box of document.querySelectorAll("[data-pick]")) box.checked = picked.has(box.value);
     dress();
     if (place >= 0) {
       // The same row if it is there, else the one that took its place.
       const row = rows().find((one) => one.dataset.row === before[place]) ?? rows()[Math.min(place, rows().length - 1)];
+      unfold(row);
       (onBox && row?.querySelector("[data-pick]") ? row.querySelector("[data-pick]") : opener(row))?.focus({ preventScroll: true });
     }
     if (before.join() !== rows().map((row) => row.dataset.row).join()) tell();
@@ -110,7 +115,7 @@ function pressed(event) {
     ArrowUp: () => go(all, place < 0 ? 0 : place - 1),
     x: () => all[place]?.querySelector("[data-pick]")?.click(),
     t: () => document.querySelector("[data-pick]:checked") && document.querySelector("#take").requestSubmit(),
-    "/": () => document.querySelector("#search")?.focus(),
+    "/": search,
     "?": () => keys && (keys.open = !keys.open),
   }[event.key];
   if (!act || (event.key.startsWith("Arrow") && place < 0)) return;
@@ -120,8 +125,21 @@ function pressed(event) {
 
 function go(all, place) {
   const next = opener(all[Math.max(0, Math.min(place, all.length - 1))]);
+  unfold(next);
   next?.focus();
   next?.closest("[data-row]").scrollIntoView({ block: "nearest" });
+}
+
+/** Whoever walks into what is folded, unfolds it. */
+function unfold(one) {
+  const fold = one?.closest("[data-fold]");
+  if (fold) fold.open = true;
+}
+
+function search() {
+  const tools = document.querySelector("[data-tools]");
+  if (tools) tools.open = true;
+  document.querySelector("#search")?.focus();
 }
 
 function showSwitch() {
