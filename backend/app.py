@@ -30,6 +30,7 @@ from backend.chat import pages as chat_pages
 from backend.chat import setup as chat_setup
 from backend.chat.answers import Answers
 from backend.concerns import report_views
+from backend.concerns.handling import HandlingDesk
 from backend.concerns.service import ConcernDesk
 from backend.config import ROOT, Settings
 from backend.core import idempotency, outbox, webhooks
@@ -64,6 +65,7 @@ from backend.staff import (
     day,
     duty,
     feed,
+    keeping,
     notices,
     phone_report,
     promise,
@@ -224,6 +226,8 @@ def _register_features(app: Sanic, house: House) -> None:
     signing.setup(shell, editing.signing)
     calendar.setup(shell, booking)
     promise.setup(shell, booking, callbacks)
+    retention = RetentionDesk(house)
+    keeping.setup(shell, retention, HandlingDesk(house))
     shell.open(app)
     every(app, "texts", HOUSEKEEPING_SECONDS, editing.reload)
     every(app, "holds", HOUSEKEEPING_SECONDS, booking.release_expired)
@@ -240,7 +244,8 @@ def _register_features(app: Sanic, house: House) -> None:
     every(app, "codes", HOUSEKEEPING_SECONDS, returning.forget)
     every(app, "concerns nobody took", HOUSEKEEPING_SECONDS, concerns.remind)
     every(app, "case seats", SEATS_SECONDS, team.lapse)
-    every(app, "cases past their time", RETENTION_SECONDS, RetentionDesk(house).purge)
+    every(app, "cases past their time", RETENTION_SECONDS, retention.purge)
+    every(app, "what was sent in, past its time", RETENTION_SECONDS, retention.purge_sent)
     every(app, "audit seal", SEAL_SECONDS, chain.seal)
     every(app, "audit check", PATROL_SECONDS, chain.patrol)
 

@@ -287,7 +287,7 @@ class CaseDesk(Desk):
         """
 
         def open_it(session: Session) -> Opened:
-            if not reports.openable(session, staff, [concern_id]):
+            if not reports.held(session, staff, concern_id):
                 raise NotFound
             return self.open_in(session, staff, "concern", concern_id, person)
 
@@ -319,7 +319,7 @@ class CaseDesk(Desk):
         """Put a concern that ``staff`` may open into a case that they may read. Raises `NotFound`, `Conflict`."""
 
         def add(session: Session) -> None:
-            if not reports.openable(session, staff, [concern_id]):
+            if not reports.held(session, staff, concern_id):
                 raise NotFound
             case = self._hold(session, staff, case_id)
             self.add_source(session, staff, case, "concern", concern_id)
@@ -759,7 +759,7 @@ class CaseDesk(Desk):
                     row.at,
                     name(row.actor),
                     row.tag,
-                    audit.open_reason(self._house.vault, case.id, row.reason_key, row.reason) if may_lead else "",
+                    audit.open_reason(session, self._house.vault, row) if may_lead else "",
                 )
                 for row in reads
             ],

@@ -52,6 +52,11 @@ def openable(session: Session, staff: StaffMember, concern_ids: Collection[str])
     return repository.openable_of(session, staff, concern_ids) if concern_ids else set()
 
 
+def held(session: Session, staff: StaffMember, concern_id: str) -> bool:
+    """Whether ``staff`` may read it; then it is neither changed nor erased before the caller's transaction is over."""
+    return repository.hold_openable(session, staff, concern_id) is not None
+
+
 def stories(session: Session, concern_ids: Collection[str]) -> dict[str, str]:
     """The story behind each of the concerns that was told as one, by concern. The caller has checked who reads them."""
     query = sa.select(Concern.id, Concern.story_id).where(Concern.id.in_(concern_ids), Concern.story_id.is_not(None))

@@ -97,6 +97,7 @@ class Handled:
     report: ReportFacts | None
     later_until: date | None
     closed_at: datetime | None
+    kept: str
     decision_runs: bool
     mine: bool
 
@@ -291,6 +292,21 @@ class HandlingDesk:
 
         await self._change(staff, concern_id, Tag.CONCERN_CLOSED, put_away, reason=why)
 
+    async def keep(self, staff: StaffMember, concern_id: str, kept: str) -> None:
+        """Say whether what is closed is kept for ever (``yes``: SoL 16:2, 16:4, or another decision) or not (``no``).
+
+        Raises `InvalidField` ``kept``, and `Conflict` when it is open or was answered the same way already.
+        """
+        if kept not in ("no", "yes"):
+            raise InvalidField("missing" if not kept else "invalid", "kept")
+
+        def answer(session: Session, concern: Concern, now: datetime) -> None:
+            if concern.closed_at is None or concern.kept == kept:
+                raise Conflict
+            concern.kept = kept
+
+        await self._change(staff, concern_id, Tag.CONCERN_KEPT, answer, detail=kept)
+
     async def open_identity(self, staff: StaffMember, concern_id: str, reason: str) -> Identity:
         """Who reported and which child: opened with a written reason, and written down."""
         why = checked_reason(reason)
@@ -370,6 +386,7 @@ class HandlingDesk:
             else None,
             later_until=concern.later_until,
             closed_at=concern.closed_at,
+            kept=concern.kept,
             decision_runs=concern.decision_due is not None,
             mine=concern.accepted_by == staff.id,
         )

@@ -10,6 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.db import Base, Instant
 
+_ERASABLE = sa.text("kept = 'no' AND closed_at IS NOT NULL")
+
 
 class State(StrEnum):
     """``new`` until somebody in the unit has taken it; ``closed`` when no legal time limit is left to meet."""
@@ -44,7 +46,8 @@ class Concern(Base):
     `ConcernAssessment` and `ConcernReport` say, and ``next_clock`` with ``next_due`` what follows
     from them, so that the list by clock is one read of one index. ``changed_at`` is when something
     last happened that staff have not caused themselves, for the unread mark. ``take_by`` is when whoever leads
-    the unit is told that nobody has taken it, and ``untaken_at`` when they were.
+    the unit is told that nobody has taken it, and ``untaken_at`` when they were. ``kept`` is whether it is kept for
+    ever, ``no``, ``yes`` or empty for no answer: see `backend.concerns.retention`.
     """
 
     __tablename__ = "concern"
@@ -95,8 +98,10 @@ class Concern(Base):
     take_by: Mapped[datetime | None] = mapped_column(Instant)
     untaken_at: Mapped[datetime | None] = mapped_column(Instant)
     closed_at: Mapped[datetime | None] = mapped_column(Instant)
+    kept: Mapped[str] = mapped_column(default="", server_default="")
 
     __table_args__ = (
+        sa.Index("ix_concern_erasable", "closed_at", sqlite_where=_ERASABLE, postgresql_where=_ERASABLE),
         sa.Index(
             None,
             "take_by",

@@ -365,6 +365,18 @@ def forget(session: Session, vault: Vault, person_id: str, subjects: Collection[
         session.execute(sa.delete(About).where(About.person_id == person_id))
 
 
+def forget_told(session: Session, subjects: Collection[str]) -> set[str]:
+    """Forget concerns, stories and their parts that are erased: openings, lines and whom they are about.
+
+    Returns the persons whom nothing that is left is about any more.
+    """
+    about = set(session.scalars(sa.select(About.person_id).where(About.subject_id.in_(subjects))))
+    session.execute(sa.delete(Opening).where(Opening.subject_id.in_(subjects)))
+    session.execute(sa.delete(Withheld).where(Withheld.subject_id.in_(subjects)))
+    session.execute(sa.delete(About).where(About.subject_id.in_(subjects)))
+    return about - set(session.scalars(sa.select(About.person_id).where(About.person_id.in_(about))))
+
+
 def concerns_person(session: Session, kind: Kind, subject_id: str, person_id: str) -> None:
     """Write down that a row is about a person. Again changes nothing."""
     if session.get(About, (subject_id, kind.value)) is None:

@@ -1,7 +1,8 @@
 """Who did what, when and why: a row in the same transaction as the deed, with no content in it.
 
 Rows are written once and never changed; `backend.core.audit_chain` seals them so that a
-change made past the application shows.
+change made past the application shows. What staff have written as a reason outlives nothing: its
+key lies beside the log, and goes with the record that the reason is about.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from backend.core.db import Base, Instant
 from backend.core.people import StaffMember
-from backend.core.vault import Vault
+from backend.core.vault import Vault, new_id
 
 
 class Tag(StrEnum):
@@ -68,6 +69,7 @@ class Tag(StrEnum):
     CONCERN_FEEDBACK_ASKED = "staff:concern:feedback_asked"
     CONCERN_FEEDBACK = "staff:concern:feedback"
     CONCERN_CLOSED = "staff:concern:closed"
+    CONCERN_KEPT = "staff:concern:kept"
     CONCERN_IDENTITY = "staff:concern:identity"
     CONCERN_SEARCHED = "staff:concern:searched"
     CONCERN_EXPORTED = "staff:concern:exported"
@@ -145,6 +147,7 @@ class Tag(StrEnum):
     CASE_CODE_ISSUED = "staff:case:code_issued"
     CASE_CLOSED = "staff:case:closed"
     CASES_ERASED = "system:case:erased"
+    CONCERNS_ERASED = "system:concern:erased"
     CASE_SEAT_ASKED = "staff:case:seat_asked"
     CASE_SEAT_ACCEPTED = "staff:case:seat_accepted"
     CASE_SEAT_DECLINED = "staff:case:seat_declined"
@@ -170,8 +173,9 @@ class AuditEvent(Base):
     """One deed. ``actor`` is a staff id, ``visitor`` or ``system``; ``detail`` holds rule ids and codes, never words.
 
     ``actor_unit`` and ``actor_roles`` (separated by blanks) are what the person had at the time, and empty
-    for others. ``reason`` is what they wrote when a reason was asked for, sealed with ``reason_key`` for
-    ``audit_event.reason:<subject>``.
+    for others. ``reason`` is what they wrote when a reason was asked for, sealed for
+    ``audit_event.reason:<subject>`` with the `ReasonKey` that ``reason_key`` names, or, in rows from before there
+    were any, with ``reason_key`` itself.
     """
 
     __tablename__ = "audit_event"
@@ -190,8 +194,22 @@ class AuditEvent(Base):
     __table_args__ = (sa.Index(None, "actor", "id"), sa.Index(None, "actor_unit", "id"))
 
 
+class ReasonKey(Base):
+    """The data key of one row's reason. The log's seal covers only its id, so erasing it breaks no seal."""
+
+    __tablename__ = "audit_reason_key"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(index=True)
+    data_key: Mapped[bytes]
+
+
 VISIT = timedelta(minutes=30)
 """How long somebody who looks at the same thing again is on the same visit, from its first row."""
+
+
+_NAME = 24
+"""Bytes of a `ReasonKey`'s id; a wrapped data key is longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +226,27 @@ def seal_reason(vault: Vault, subject: str, text: str) -> Reason:
     return Reason(key, vault.seal(key, f"audit_event.reason:{subject}", text))
 
 
-def open_reason(vault: Vault, subject: str, key: bytes | None, sealed: bytes | None) -> str:
-    """The reason of a row, or an empty string where none was written. Raises `backend.core.vault.SealBroken`."""
-    if key is None or sealed is None:
+def open_reason(session: Session, vault: Vault, row: AuditEvent) -> str:
+    """The reason of a row, or an empty string where none was written or it is erased (`forget_reasons`).
+
+    Raises `backend.core.vault.SealBroken`.
+    """
+    if row.reason_key is None or row.reason is None:
         return ""
-    return vault.open(key, f"audit_event.reason:{subject}", sealed)
+    key: bytes | None = row.reason_key
+    if len(row.reason_key) == _NAME:
+        found = session.get(ReasonKey, row.reason_key.decode())
+        key = found.data_key if found is not None else None
+    return "" if key is None else vault.open(key, f"audit_event.reason:{row.subject}", row.reason)
+
+
+def forget_reasons(session: Session, subjects: Collection[str]) -> None:
+    """Erase what staff have written as reasons in rows about ``subjects``, whose records are erased.
+
+    The rows stay as they are, sealed by the log's chain: who, when and what, and words that no key opens. The
+    reasons of rows from before `ReasonKey` cannot be erased without breaking the chain, and stay sealed.
+    """
+    session.execute(sa.delete(ReasonKey).where(ReasonKey.subject.in_(subjects)))
 
 
 # Written with every deed, so it goes past the unit of work, which costs several times the insert itself.
@@ -246,7 +280,9 @@ def record(
     """Add an audit row to the caller's transaction; the unit and roles of a staff ``actor`` are added to it."""
     row: dict[str, object] = {"at": at, "actor": actor, "tag": tag.value, "subject": subject, "detail": detail}
     if reason is not None:
-        row |= {"reason_key": reason.key, "reason": reason.sealed}
+        name = new_id()
+        session.execute(sa.insert(ReasonKey), {"id": name, "subject": subject, "data_key": reason.key})
+        row |= {"reason_key": name.encode(), "reason": reason.sealed}
     if actor in _NOBODY:
         session.connection().execute(_INSERT, row)
     else:

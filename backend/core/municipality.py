@@ -161,7 +161,7 @@ class TalkTerms(Strict, frozen=True):
 
 
 class Retention(Strict, frozen=True):
-    """Hours until things are wiped. Concerns follow the law (SoL 16 kap.) and are not among them."""
+    """Hours or days until things are wiped."""
 
     chat_hours: int
     chat_idle_hours: int
@@ -177,6 +177,13 @@ class Retention(Strict, frozen=True):
     """Days that a person's record and cases are kept after the last case was closed: five years (SoL 16:1); 0 for ever.
 
     The law keeps some of them longer, and some for ever, whatever stands here: see `backend.cases.rules.erased_from`.
+    """
+    concern_days: int = 1826
+    """Days that what was sent in and came to no case is kept after it was closed; 0 for ever.
+
+    Five years for a report that led to no investigation (SoL 16:2 a). That the same holds for what needed no decision
+    (advice, an adult's own wish) is not in the law: the municipality's archive decision says. What led to an
+    investigation is kept longer, whatever stands here: see `backend.cases.retention.RetentionDesk.purge_sent`.
     """
 
 
@@ -374,6 +381,9 @@ def load_municipality(directory: Path, name: str) -> Municipality:
     if loaded.retention.case_days and loaded.retention.case_days < SHORTEST_CASE:
         reason = f"retention.case_days must be 0 (never) or at least {SHORTEST_CASE}"
         raise file.error(reason, "retention", "case_days")
+    if loaded.retention.concern_days and loaded.retention.concern_days < SHORTEST_CASE:
+        reason = f"retention.concern_days must be 0 (never) or at least {SHORTEST_CASE}"
+        raise file.error(reason, "retention", "concern_days")
     base = loaded.talks.video_base
     if base and not (base.startswith("https://") and base.endswith("/")):
         raise file.error("talks.video_base must begin with https:// and end with /", "talks", "video_base")

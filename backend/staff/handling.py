@@ -165,6 +165,10 @@ def setup(shell: Shell, concerns: ConcernDesk, handling: HandlingDesk, exports: 
     async def close(request: Request, staff: StaffMember, concern_id: str, typed: dict[str, str]) -> None:
         await handling.close(staff, concern_id, typed.get("reason", ""))
 
+    @form("bevaras", "keep", "#do")
+    async def keep(request: Request, staff: StaffMember, concern_id: str, typed: dict[str, str]) -> None:
+        await handling.keep(staff, concern_id, typed.get("kept", ""))
+
     @form("slapp", "release", "#export")
     async def ask_release(request: Request, staff: StaffMember, concern_id: str, typed: dict[str, str]) -> None:
         await exports.ask(staff, concern_id, typed.get("reason", ""))

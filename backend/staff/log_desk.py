@@ -128,7 +128,7 @@ class LogDesk:
                 .order_by(StaffMember.first_name)
             )
             return Log(
-                [self._entry(row, names, about) for row in shown],
+                [self._entry(session, row, names, about) for row in shown],
                 shown[-1].id if more else None,
                 [(staff_id, name) for staff_id, name in people],
             )
@@ -166,11 +166,11 @@ class LogDesk:
         found = self._cases.known_subjects(session, staff, [case_id])
         return set(found)
 
-    def _entry(self, row: AuditEvent, names: dict[str, str], about: dict[str, Subject]) -> Entry:
+    def _entry(self, session: Session, row: AuditEvent, names: dict[str, str], about: dict[str, Subject]) -> Entry:
         return Entry(
             row.id, row.at, names.get(row.actor, ""), row.actor_unit, row.actor_roles.split(), row.tag, row.subject,
             about.get(row.subject), row.detail,
-            audit.open_reason(self._house.vault, row.subject, row.reason_key, row.reason),
+            audit.open_reason(session, self._house.vault, row),
         )  # fmt: skip
 
     def today(self) -> date:

@@ -71,6 +71,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "GET /personal/berattelser": ("anna", "/personal/berattelser"),
     "GET /personal/dagen": ("anna", "/personal/dagen"),
     "GET /personal/forsta": ("maria", "/personal/forsta"),
+    "GET /personal/gallring": ("maria", "/personal/gallring"),
     "GET /personal/inkorg": ("karin", "/personal/inkorg"),
     "GET /personal/kalender": ("anna", "/personal/kalender"),
     "GET /personal/kalender/borta": ("anna", "/personal/kalender/borta"),

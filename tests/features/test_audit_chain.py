@@ -198,4 +198,32 @@ def test_a_reason_is_sealed_for_its_subject(house: House, database: Database) ->
     )
     row = database.read_now(lambda session: session.scalars(sa.select(AuditEvent)).one())
     assert row.reason is not None and b"Kanarie" not in row.reason
-    assert "Kanariefågeln är sjuk" == audit.open_reason(house.vault, "case-1", row.reason_key, row.reason)
+    assert "Kanariefågeln är sjuk" == house.db.read_now(lambda session: audit.open_reason(session, house.vault, row))
+
+
+def test_an_erased_records_reasons_open_no_more_and_the_chain_holds(house: House, database: Database) -> None:
+    """Only of that record; a row of the time before, with its key in the log itself, opens as it did."""
+    chain = AuditChain(house.db, house.clock, chain_key(house.settings.code_pepper))
+    for subject in ("case-1", "case-2"):
+        why = audit.seal_reason(house.vault, subject, f"Kanariefågeln i {subject}")
+        house.db.write_now(
+            lambda session, subject=subject, why=why: audit.record(
+                session, house.clock.now(), Tag.ACCESS_OPENED, subject, reason=why
+            )
+        )
+    older = audit.seal_reason(house.vault, "case-1", "Från förr")
+    row = AuditEvent(
+        at=house.clock.now(), actor="karin", tag=Tag.ACCESS_OPENED.value, subject="case-1", detail="",
+        reason_key=older.key, reason=older.sealed,
+    )  # fmt: skip
+    house.db.write_now(lambda session: session.add(row))
+    chain.seal_now()
+    house.db.write_now(lambda session: audit.forget_reasons(session, ["case-1"]))
+
+    def look(session: Session) -> list[str]:
+        rows = session.scalars(sa.select(AuditEvent).order_by(AuditEvent.id))
+        return [audit.open_reason(session, house.vault, one) for one in rows]
+
+    assert ["", "Kanariefågeln i case-2", "Från förr"] == database.read_now(look)
+    verdict = database.read_now(chain.verify)
+    assert (3, None) == (verdict.rows, verdict.broken)

@@ -170,7 +170,7 @@ def test_lifting_it_takes_who_leads_the_team_and_a_reason(town: Town) -> None:
         ).all()
     )
     assert [WHY, "Det behövs inte längre."] == [
-        open_reason(town.house.vault, row.subject, row.reason_key, row.reason) for row in rows
+        town.house.db.read_now(lambda s, row=row: open_reason(s, town.house.vault, row)) for row in rows
     ]
 
 

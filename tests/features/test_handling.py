@@ -508,7 +508,10 @@ def test_reasons_are_sealed_and_in_the_log(
 
     from backend.core.audit import open_reason
 
-    found = [open_reason(house.vault, one.subject, one.reason_key, one.reason) for one in house.db.read_now(events)]
+    found = [
+        house.db.read_now(lambda session, one=one: open_reason(session, house.vault, one))  # type: ignore[misc]
+        for one in house.db.read_now(events)
+    ]
     assert ["Väntar på kanariefågeln", "Kanariefågeln är min granne"] == found
 
 

@@ -72,6 +72,12 @@ def theme(colours: str) -> Change:
         ),
         (town, TOWN, ("  closed_days: []", "  closed_days: [2027-02-29]"), "2027-02-29 is no date"),
         (town, TOWN, ("  case_days: 1826", "  case_days: 24"), "retention.case_days must be 0 .never. or at least 730"),
+        (
+            town,
+            TOWN,
+            ("  concern_days: 1826", "  concern_days: 5"),
+            "retention.concern_days must be 0 .never. or at least",
+        ),
         (town, TOWN, ("  unit: behandlare\n", "  unit: ingen\n"), "booking.unit ingen is no unit"),
         (town, TOWN, ("    contact: vuxen\n", "    contact: ingen\n"), "unit vuxen points at contact ingen"),
         (town, TOWN, ('name: "Exempelby kommun"', 'name: "<i>Exempelby</i>"'), "text with HTML in it: <i>"),
