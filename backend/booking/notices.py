@@ -26,6 +26,8 @@ from backend.core.phone import parse_mobile
 from backend.core.reader import Reader
 
 _CHANNELS = {"sms": SMS, "mail": PRIVATE_MAIL}
+_LONGEST = 400
+"""Characters in which an address is looked for."""
 _ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[^\s@<>,;:\"()\[\]\\]{1,180}\.[^\s@<>,;:\"()\[\]\\.]{2,}")
 
 
@@ -95,14 +97,30 @@ def check_address(text: str) -> str:
     return address
 
 
+def address_in(text: str) -> str:
+    """The one mail address in ``text``, which may be a whole sentence. Raises `InvalidField`."""
+    found = {match.rstrip(".!?") for match in _ADDRESS.findall(text[:_LONGEST])}
+    return check_address(found.pop() if len(found) == 1 else "")
+
+
+def masked_address(address: str) -> str:
+    """The first letter and what follows the ``@``, enough to recognise one's own address by."""
+    name, _, place = address.partition("@")
+    return f"{name[0]}•••@{place}"
+
+
+def preview(house: House, start: datetime, reader: Reader) -> tuple[str, datetime]:
+    """A reminder of a talk at ``start``, word for word, and when it goes out."""
+    return house.phrases.say("reminder.text", reader, clock=to_local(start).strftime("%H:%M")), _due(house, start)
+
+
 def remind(
     session: Session, house: House, booking_id: str, start: datetime, reminder: Reminder, reader: Reader, now: datetime
 ) -> None:
     """Put the reminder in the outbox, to go out before the talk; nothing if it is too late for one."""
-    due = _due(house, start)
+    text, due = preview(house, start, reader)
     if due <= now:
         return
-    text = house.phrases.say("reminder.text", reader, clock=to_local(start).strftime("%H:%M"))
     outbox.post_sealed(
         session,
         house.vault,

@@ -98,9 +98,13 @@ def next_question(situation: Situation, answers: Mapping[str, str], asked: Colle
     return None
 
 
+def may_be_reminded(reader: Reader) -> bool:
+    """Nobody under thirteen is offered a message to a device that somebody else may hold, nor a child of unknown age."""
+    return reader.band not in ("6-9", "10-12") and (reader.who != "child" or reader.band is not None)
+
+
 def _about_reminder(situation: Situation, answers: Mapping[str, str]) -> list[str]:
-    # Nobody under thirteen is offered a message to a device that somebody else may hold.
-    if not situation.ways or situation.reader.band in ("6-9", "10-12"):
+    if not situation.ways or not may_be_reminded(situation.reader):
         return []
     wanted = answers.get("reminder")
     if wanted == "sms" and "sms" in situation.ways:

@@ -21,6 +21,7 @@ import msgspec
 from sanic import Blueprint, HTTPResponse, Request, Sanic, json
 from sanic_ext import openapi
 
+from backend.booking import notices
 from backend.booking import safe as booking_safe
 from backend.booking.callbacks import CallbackDesk, Reach
 from backend.booking.callbacks import Request as CallRequest
@@ -36,8 +37,8 @@ from backend.core.duty import Duty
 from backend.core.errors import DomainError, InvalidField, MalformedRequest, NotFound
 from backend.core.house import House
 from backend.core.idempotency import Key, key_for
-from backend.core.phone import parse_phone
-from backend.returning.service import Returning
+from backend.core.phone import parse_mobile, parse_phone
+from backend.returning.service import BookingSeen, Returning
 from backend.stories.service import Piece, StoryDesk, Telling
 
 
@@ -75,9 +76,10 @@ class HoldRequest(msgspec.Struct):
 
 
 class ContactRequest(msgspec.Struct):
-    """The message in which a number was written."""
+    """The message in which a number to call was written, or a number or an address to be reminded at."""
 
     message: str
+    by: ReminderWay | None = None
 
 
 class Safe(msgspec.Struct):
@@ -268,8 +270,15 @@ class _Calls:
         }
 
     async def contact(self, turn: Turn, wish: ContactRequest) -> dict[str, Any]:
-        """Whether a message holds a number that can be called; only its last digits go back."""
-        return {"ok": True, "display": parse_phone(await self._text(turn, wish.message)).display}
+        """Whether a message holds a number that can be called or take a text message, or a mail address.
+
+        Only what one's own is known by goes back.
+        """
+        text = await self._text(turn, wish.message)
+        if wish.by == "mail":
+            return {"ok": True, "display": notices.masked_address(notices.address_in(text))}
+        phone = parse_mobile(text) if wish.by == "sms" else parse_phone(text)
+        return {"ok": True, "display": phone.display}
 
     async def book(self, turn: Turn, wish: BookingRequest, key: Key) -> dict[str, Any]:
         """Confirm the held time. What the chat's words may mean comes along, for whoever will meet the person."""
@@ -331,7 +340,30 @@ class _Calls:
     async def own(self, turn: Turn, wish: TicketRequest) -> dict[str, Any]:
         """The talk behind a ticket, and what can be done with it now."""
         seen = await self._returning.again(wish.ticket)
-        return {**self._talk(seen.booking, turn), "can_move": seen.can_move, "can_rebook": seen.can_rebook}
+        return {
+            **self._talk(seen.booking, turn),
+            "can_move": seen.can_move,
+            "can_rebook": seen.can_rebook,
+            "reminder": self._reminding(seen, turn),
+        }
+
+    def _reminding(self, seen: BookingSeen, turn: Turn) -> dict[str, Any] | None:
+        """How one may be reminded of a talk, how one is (``by``), and word for word what is sent; None if one may not.
+
+        ``known``: the number that we call can be used.
+        """
+        ways = self._returning.reminder_ways(seen, turn.reader)
+        if not ways:
+            return None
+        says, due = notices.preview(self._house, seen.booking.start, seen.booking.reader)
+        wanted = seen.booking.reminder
+        return {
+            "ways": list(ways),
+            "by": wanted.by if wanted is not None else None,
+            "known": seen.booking.calls is not None,
+            "says": says,
+            "at": self._when(due, turn),
+        }
 
     async def move(self, turn: Turn, wish: MoveRequest, key: Key) -> dict[str, Any]:
         """Give it another time, or a new one if it was cancelled or missed; the code stays."""
@@ -346,8 +378,9 @@ class _Calls:
         return {"cancelled": await self._returning.cancel(wish.ticket, key.key)}
 
     async def remind(self, turn: Turn, wish: ReminderRequest, key: Key) -> None:
-        """Change whether and how the person is reminded."""
-        await self._returning.remind(wish.ticket, await self._reminder(turn, wish.reminder), key.key)
+        """Change whether and how the person is reminded. Raises `InvalidField` for whom nothing is sent to."""
+        wanted = await self._reminder(turn, wish.reminder)
+        await self._returning.remind(wish.ticket, wanted, key.key, reader=turn.reader)
 
     async def send_concern(self, turn: Turn, wish: ConcernRequest, _key: Key) -> dict[str, Any]:
         """Send a story in the person's own words, as this chat has stored them: each message is a part.
@@ -435,7 +468,8 @@ class _Calls:
     async def _reminder(self, turn: Turn, wish: RemindRequest | None) -> Reminder | None:
         if wish is None or wish.by is None:
             return None
-        return Reminder(wish.by, await self._text(turn, wish.to))
+        text = await self._text(turn, wish.to)
+        return Reminder(wish.by, notices.address_in(text) if wish.by == "mail" else text)
 
     def _talk(self, talk: BookingView | Changed, turn: Turn) -> dict[str, Any]:
         return {

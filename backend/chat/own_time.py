@@ -21,6 +21,8 @@ from backend.returning.service import BookingSeen, Returning
 
 DEEDS = ("times", "hold", "move", "cancel", "keep")
 """The names of the actions that are carried out here."""
+REMIND = '/own{"deed":"remind"}'
+"""The assistant's action that asks how the person wants to be reminded."""
 _TOPIC = "booking_manage"
 _LOST = (Taken, HoldExpired, InvalidField, KeyReused)
 """Errors after which other times are shown."""
@@ -40,12 +42,26 @@ class OwnTime:
         """The ways on from a talk that a code has opened."""
         ticket = seen.ticket
         if seen.can_move:
+            reminded = self._returning.reminder_ways(seen, reader)
             return (
                 (self._say("chat_time.move", reader), f"!times {ticket} 0"),
                 (self._say("code.cancel", reader), f"!cancel {ticket}"),
+                *([(self._say("my_time.reminder", reader), REMIND)] if reminded else []),
                 (self._say("code.keep", reader), f"!keep {ticket}"),
             )
         return self._again(ticket, reader) if seen.can_rebook else ()
+
+    async def after_saving(self, receipt: str, reader: Reader) -> tuple[Choice, ...]:
+        """The way to be reminded of the talk whose code has just been saved, for whoever has said that they are old enough."""
+        if reader.band is None:
+            return ()
+        try:
+            seen = await self._returning.again(await self._returning.ticket_for(receipt))
+        except WrongCode:  # the code of something else than a talk
+            return ()
+        if seen.booking.reminder is not None or not self._returning.reminder_ways(seen, reader):
+            return ()
+        return ((self._say("chat_reminder.offer", reader), REMIND),)
 
     async def do(self, deed: str, arguments: Sequence[str], reader: Reader, once: str) -> list[Say]:
         """Carry out one of `DEEDS` and say what came of it. ``once`` names the press: repeated, it changes nothing twice."""

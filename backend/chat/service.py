@@ -570,7 +570,8 @@ class ChatDesk:
             return await self._easy(chat, message_id, arguments[0] == "on")
         if name == "saved":
             await self._house.db.write(lambda session: self._saved(session, arguments[0]))
-            says = [Say("text", "booking_manage", say("code.saved_reply", reader))]
+            ways_on = await self._own_time.after_saving(arguments[0], reader)
+            says = [Say("text", "booking_manage", say("code.saved_reply", reader), None, ways_on)]
         elif name == "safe" and arguments[0] != "no":
             category, lang, about = (argument.strip("-") for argument in (*arguments[1:], "", "", "")[:3])
             card = self._watch.emergency(category, reader, lang or None)

@@ -14,14 +14,15 @@ from backend.booking.callbacks import CallbackDesk, CallbackView
 from backend.booking.changes import Kept
 from backend.booking.labels import when
 from backend.booking.lifecycle import Deed, after
-from backend.booking.notices import Reminder
+from backend.booking.notices import Reminder, reminder_ways
+from backend.booking.safe import may_be_reminded
 from backend.booking.service import BookingDesk, BookingView, Changed
 from backend.cases.standing import CODE as CASE_CODE
 from backend.cases.standing import MapDesk
 from backend.concerns.service import Answer, ConcernDesk, Moved
 from backend.core import audit, codes
 from backend.core.codes import NewCode
-from backend.core.errors import CodeReadAloud, Conflict, NotFound, WrongCode
+from backend.core.errors import CodeReadAloud, Conflict, InvalidField, NotFound, WrongCode
 from backend.core.house import House
 from backend.core.idempotency import Key, key_for
 from backend.core.reader import Reader
@@ -260,9 +261,22 @@ class Returning:
         except Conflict:
             return await self._booking.changes.rebook(seen.booking_id, slot, key=key)
 
-    async def remind(self, ticket: str, reminder: Reminder | None, once: str | None = None) -> None:
-        """Change whether and how the person is reminded. Raises as `again`, and `InvalidField`."""
+    def reminder_ways(self, seen: BookingSeen, reader: Reader) -> tuple[str, ...]:
+        """How ``reader`` may ask to be reminded of a talk; none once it is over or near, and none for the young."""
+        if not (seen.can_move and may_be_reminded(seen.reader) and may_be_reminded(reader)):
+            return ()
+        return reminder_ways(self._house, seen.booking.start)
+
+    async def remind(
+        self, ticket: str, reminder: Reminder | None, once: str | None = None, *, reader: Reader | None = None
+    ) -> None:
+        """Change whether and how the person is reminded; ``reader`` is who asks, where that is known better than then.
+
+        Raises as `again`, and `InvalidField` for a number or an address that nothing can go to, and for the young.
+        """
         seen = await self.again(ticket)
+        if reminder is not None and not (may_be_reminded(seen.reader) and may_be_reminded(reader or seen.reader)):
+            raise InvalidField("invalid", "reminder")
         key = self._key(seen, once, "remind", repr(reminder))
         await self._booking.changes.remind(seen.booking_id, reminder, key=key)
 

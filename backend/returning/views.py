@@ -14,7 +14,7 @@ from typing import Any
 
 from sanic import Blueprint, HTTPResponse, Request, Sanic, redirect
 
-from backend.booking import asking, notices
+from backend.booking import asking
 from backend.booking.asking import Answers
 from backend.booking.labels import day_of, when
 from backend.booking.offering import FreeTime
@@ -231,8 +231,8 @@ class _Pages:
         """One question at a time until it is known whether, how and where to."""
         seen = await self._returning.again(ticket)
         reader = seen.booking.reader
-        ways = notices.reminder_ways(self._house, seen.booking.start)
-        if not seen.can_move or not ways:
+        ways = self._returning.reminder_ways(seen, reader)
+        if not ways:
             return await self._time(request, seen)
         situation = Situation("chat", reader, ways, phone=seen.booking.calls is not None)
         answers = Answers.of(form).after(form.get("question") or "", skip=False).checked(self._house, reader)
@@ -263,7 +263,6 @@ class _Pages:
         self, request: Request, seen: BookingSeen, status: int = 200, *, done: str = "", wrong: str = ""
     ) -> HTTPResponse:
         booking, reader = seen.booking, seen.booking.reader
-        ways = notices.reminder_ways(self._house, booking.start) if seen.can_move else ()
         used = seen.used_before
         return await page(
             request,
@@ -279,7 +278,7 @@ class _Pages:
             here=await self._here.find(seen),
             used=self._label(used, reader) if used is not None else "",
             interpreter=self._house.tongues.interpreter(booking.interpreter, reader) if booking.interpreter else "",
-            may_be_reminded=bool(ways) and reader.band not in ("6-9", "10-12"),
+            may_be_reminded=bool(self._returning.reminder_ways(seen, reader)),
             may_go_in=booking.channel == "chat" and booking.active and self._is_open(booking.start, booking.end),
         )
 

@@ -584,6 +584,7 @@ class ActionStop(Action):
             "booking_form": "utter_booking_stopped",
             "concern_form": "utter_concern_stopped",
             "callback_form": "utter_callback_stopped",
+            "reminder_form": "utter_reminder_none",
         }.get(turn.loop or "", "utter_stop")
         if turn.slot("time"):
             # Should it fail: the hold ends by itself within five minutes.
@@ -605,6 +606,7 @@ BOOKING_SLOTS = [
     "has_talk",
 ]
 CALLBACK_SLOTS = ["callback_reach", "callback_ok"]
+REMINDER_SLOTS = ["remind", "remind_by", "remind_safe", "remind_to"]
 CONTACT_SLOTS = ["phone", "call_ok", "others_answer", "if_other", "leave_message", "not_told"]
 CONCERN_SLOTS = [
     "use_told",
@@ -622,6 +624,6 @@ CONCERN_SLOTS = [
 
 def forgotten(*groups: list[str]) -> list[EventType]:
     """Empty the slots of the given groups, of all forms if none is given."""
-    chosen = groups or (BOOKING_SLOTS, CALLBACK_SLOTS, CONTACT_SLOTS, CONCERN_SLOTS)
+    chosen = groups or (BOOKING_SLOTS, CALLBACK_SLOTS, REMINDER_SLOTS, CONTACT_SLOTS, CONCERN_SLOTS)
     names = dict.fromkeys(name for group in chosen for name in [*group, "misses"])
     return [SlotSet(name, None) for name in names]

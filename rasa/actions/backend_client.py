@@ -93,14 +93,16 @@ class Backend:
         """
         return await self._post("holds", {"slot": slot})
 
-    async def contact(self, message: str) -> dict[str, Any]:
-        """Keep the phone number in one of the chat's messages. Returns {"ok", "display"}.
+    async def contact(self, message: str, by: str | None = None) -> dict[str, Any]:
+        """Whether one of the chat's messages holds a number to call. Returns {"ok", "display"}.
+
+        `by`: "sms" for a number that takes text messages, "mail" for an address instead.
 
         Raises:
-            BackendRefused: "phone_invalid" or "email_invalid".
+            BackendRefused: "phone_invalid", "phone_not_mobile" or "mail_invalid".
             BackendDown.
         """
-        return await self._post("contact", {"message": message})
+        return await self._post("contact", {"message": message, **({"by": by} if by else {})})
 
     async def book(
         self, channel: str, contact: str | None, safe: dict[str, Any] | None, interpreter: str | None = None
@@ -147,7 +149,11 @@ class Backend:
         return await self._post("callbacks", body)
 
     async def own(self, ticket: str) -> dict[str, Any]:
-        """A talk that is booked. Returns {"label", "channel", "therapist", "state", "can_move", "can_rebook"}.
+        """A talk that is booked.
+
+        Returns {"label", "channel", "therapist", "state", "can_move", "can_rebook", "reminder"}. The
+        last is None where there can be none, else {"ways": ["sms", "mail"], "by": the way one has
+        asked for | None, "known": whether we have a number already, "says": its words, "at": label}.
 
         Raises:
             BackendRefused: "wrong_code" when the ticket is too old.
@@ -172,6 +178,17 @@ class Backend:
             BackendDown.
         """
         return bool((await self._post("cancellations", {"ticket": ticket})).get("cancelled"))
+
+    async def remind(self, ticket: str, by: str | None, to: str | None = None) -> None:
+        """Have oneself reminded of it by "sms" or "mail", or None not at all.
+
+        `to` is the message with the number or address; without it the number that is to be called.
+
+        Raises:
+            BackendRefused: "phone_not_mobile", "phone_invalid", "mail_invalid"; "conflict"; "wrong_code".
+            BackendDown.
+        """
+        await self._post("reminders", {"ticket": ticket, "reminder": {"by": by, "to": to} if by else None})
 
     async def release(self) -> None:
         """Let go of a time that is held for this chat, if any.

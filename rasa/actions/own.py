@@ -1,4 +1,4 @@
-"""A talk that is booked already: seen, moved and cancelled by whoever has written its code here, or booked it just now.
+"""A talk that is booked already: seen, moved, cancelled and reminded of by whoever has written its code here, or booked it just now.
 
 Which talk it is, is in a ticket of the backend's that says nothing by itself and is good for a while. Without one the
 way is the six words, which never pass through here.
@@ -13,7 +13,7 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.types import DomainDict
 
-from actions import words
+from actions import reminder, words
 from actions.backend_client import BackendDown, BackendRefused
 from actions.turn import Turn, ended, say, trouble
 
@@ -32,7 +32,11 @@ class ActionOwnTalk(Action):
         return [*await self._done(dispatcher, turn), *ended(turn)]
 
     async def _done(self, dispatcher: CollectingDispatcher, turn: Turn) -> list[EventType]:
-        ticket = turn.slot("ticket")
+        ticket, wished = turn.slot("ticket"), reminder.is_wished(turn)
+        if turn.loop and wished:
+            if turn.loop != "reminder_form":
+                say(dispatcher, "utter_reminder_in_form", turn)
+            return []
         if not ticket or turn.loop:
             return _by_code(dispatcher, turn)
         deed = turn.entities.get("deed") if turn.pressed else None
@@ -43,7 +47,13 @@ class ActionOwnTalk(Action):
                 return await _cancelled(dispatcher, turn, ticket)
             if deed == "move" and turn.entities.get("slot"):
                 return await _moved(dispatcher, turn, ticket, turn.entities["slot"])
+            if deed == "no_reminder":
+                await turn.backend.remind(ticket, None)
+                say(dispatcher, "utter_reminder_off", turn)
+                return []
             own = await turn.backend.own(ticket)
+            if wished:
+                return reminder.begun(dispatcher, turn, own["reminder"])
             if deed == "move" or _wants_to_move(turn):
                 return await _times(dispatcher, turn, own)
         except BackendRefused as refused:
@@ -76,7 +86,8 @@ def _wants_to_move(turn: Turn) -> bool:
 def _shown(dispatcher: CollectingDispatcher, turn: Turn, own: dict[str, Any]) -> None:
     facts = {"label": own["label"], "therapist": own["therapist"]}
     if own["can_move"]:
-        buttons = turn.buttons(["move_own", "cancel_own", "keep_own"])
+        names = ["move_own", "cancel_own", *(["remind_own"] if own["reminder"] else []), "keep_own"]
+        buttons = turn.buttons(names)
         dispatcher.utter_message(response="utter_own_talk", buttons=buttons, **facts)
     elif own["can_rebook"]:
         dispatcher.utter_message(response="utter_own_gone", buttons=[turn.button("rebook_own")])

@@ -32,6 +32,7 @@ EXAMPLES = [
     for loaded in (json.loads(file.read_text("utf-8")) for file in FILES)
     for example in loaded["examples"]
 ]
+MOBILE, AT_HOME = "070-174 06 35", "08-465 004 12"
 Call = Callable[..., httpx.Response]
 
 
@@ -82,7 +83,14 @@ class Scene:
 
     def book(self, chat: httpx.Client | None = None) -> None:
         """Book the held time for a chat talk."""
-        body = {"channel": "chat", "contact": None, "safe": None}
+        self._book({"channel": "chat", "contact": None, "safe": None}, chat)
+
+    def book_a_call(self, number: str) -> None:
+        """Hold the last free time and book it for a talk by phone."""
+        self.hold(self.free()[-1])
+        self._book({"channel": "phone", "contact": self.say(number), "safe": {"call_ok": "yes"}})
+
+    def _book(self, body: dict[str, Any], chat: httpx.Client | None = None) -> None:
         answer = self.in_a_turn(lambda call: call("bookings", body), chat)
         assert answer.status_code == 200
         self.ticket = answer.json()["ticket"]
@@ -113,14 +121,19 @@ class Scene:
         self.clock.at = moment
         self.chat = self._new_chat()
 
+    def is_written_by(self, who: str) -> None:
+        """The chat begins with who is writing."""
+        self.chat = self._new_chat(who)
+
     def show_secrecy(self) -> None:
         """The text about secrecy has been shown in this chat."""
         self.neighbour.says = [{"text": None, "buttons": [], "custom": {"show": "consent", "of": "concern"}}]
         self.say("jag vill berätta")
         self.neighbour.says = None
 
-    def _new_chat(self) -> httpx.Client:
-        return self.served.as_chat(self.served.client.post("/api/chats").json()["chat"])
+    def _new_chat(self, who: str | None = None) -> httpx.Client:
+        begun = self.served.client.post("/api/chats", json={"who": who} if who else None)
+        return self.served.as_chat(begun.json()["chat"])
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +192,22 @@ def booked(scene: Scene) -> None:
     scene.book()
 
 
+def booked_ahead(scene: Scene) -> None:
+    scene.hold(scene.free()[-1])
+    scene.book()
+
+
+def reminded(scene: Scene) -> None:
+    scene.book_a_call(MOBILE)
+    body = {"ticket": scene.ticket, "reminder": {"by": "sms"}}
+    assert scene.in_a_turn(lambda call: call("reminders", body)).status_code == 204
+
+
+def young(scene: Scene) -> None:
+    scene.is_written_by("child_10_12")
+    booked_ahead(scene)
+
+
 def cancelled(scene: Scene) -> None:
     booked(scene)
     assert scene.in_a_turn(lambda call: call("cancellations", {"ticket": scene.ticket})).json()["cancelled"]
@@ -223,6 +252,10 @@ GIVEN: dict[tuple[str, str], Callable[[Scene], None]] = {
     ("holds", "already_booked"): booked,
     ("contact", "phone"): lambda scene: None,
     ("contact", "phone_invalid"): lambda scene: None,
+    ("contact", "sms"): lambda scene: None,
+    ("contact", "sms_to_no_mobile"): lambda scene: None,
+    ("contact", "mail"): lambda scene: None,
+    ("contact", "mail_invalid"): lambda scene: None,
     ("release", "released"): held,
     ("bookings", "chat"): held,
     ("bookings", "phone"): held,
@@ -232,7 +265,10 @@ GIVEN: dict[tuple[str, str], Callable[[Scene], None]] = {
     ("callbacks", "code"): lambda scene: None,
     ("callbacks", "phone"): lambda scene: None,
     ("callbacks", "phone_no_words"): lambda scene: None,
-    ("own", "ahead"): booked,
+    ("own", "ahead"): booked_ahead,
+    ("own", "reminded"): reminded,
+    ("own", "by_phone"): lambda scene: scene.book_a_call(MOBILE),
+    ("own", "near"): booked,
     ("own", "gone"): cancelled,
     ("own", "wrong_code"): half_an_hour_ago,
     ("moves", "moved"): booked,
@@ -241,6 +277,10 @@ GIVEN: dict[tuple[str, str], Callable[[Scene], None]] = {
     ("cancellations", "cancelled"): booked,
     ("cancellations", "before"): cancelled,
     ("reminders", "sms"): booked,
+    ("reminders", "mail"): booked,
+    ("reminders", "to_the_number_we_call"): lambda scene: scene.book_a_call(MOBILE),
+    ("reminders", "number_at_home"): lambda scene: scene.book_a_call(AT_HOME),
+    ("reminders", "young"): young,
     ("reminders", "none"): booked,
     ("reminders", "no_mobile"): booked,
     ("bookings", "hold_expired"): lost_to_somebody,
@@ -262,13 +302,15 @@ def test_the_backend_answers_as_the_example_says(scene: Scene, name: str, exampl
     # A booked chat has the first; somebody else takes it where it is to be taken.
     first = free[1:2] if example["name"] in ("moved", "conflict") else free[:1]
     GIVEN[name, example["name"]](scene)
-    phone = "12345" if example["name"] == "phone_invalid" else "070-174 06 35"
+    phone = "12345" if example["name"] == "phone_invalid" else MOBILE
     ids = {
         "m-1": scene.say(phone),
         "m-2": scene.say("säg fel nummer"),
-        "m-3": scene.say("070-174 06 35"),
+        "m-3": scene.say(MOBILE),
         "m-4": scene.say("säg fel nummer"),
         "m-5": scene.say("min bror"),
+        "m-6": scene.say("skicka till nora@skola.example."),
+        "m-7": scene.say(AT_HOME),
         "t-1": scene.ticket,
     }
     if name in ("concerns", "drafts"):
