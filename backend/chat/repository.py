@@ -157,7 +157,9 @@ def accept(
 
 
 def _fingerprint(chat: OpenChat, body: dict[str, Any]) -> str:
-    return hashlib.sha256(chat.id.encode() + msgspec.json.encode(body)).hexdigest()
+    # What a typed text was taken for is not what was sent: repeated, it may come after another question.
+    sent = {**body, "action": "" if body["typed"] else body["action"]}
+    return hashlib.sha256(chat.id.encode() + msgspec.json.encode(sent)).hexdigest()
 
 
 def answer(
@@ -239,6 +241,15 @@ def action_of(session: Session, vault: Vault, chat: OpenChat, choice: str) -> tu
         if offered["id"] == choice:
             return offered["title"], offered["action"]
     return None
+
+
+def offered_last(session: Session, vault: Vault, chat: OpenChat) -> list[str]:
+    """The actions of the choices that stand with what was said last, in their order."""
+    query = sa.select(ChatMessage).where(ChatMessage.chat_id == chat.id).order_by(ChatMessage.seq.desc()).limit(1)
+    row = session.scalar(query)
+    if row is None or row.author != "assistant":
+        return []
+    return [offered["action"] for offered in _body(vault, chat, row)["choices"]]
 
 
 def words_of(session: Session, vault: Vault, chat_id: str, ids: Sequence[str]) -> list[str]:

@@ -36,6 +36,7 @@ from backend.chat.misses import missed
 from backend.chat.own_time import OwnTime
 from backend.chat.repository import Danger, OpenChat, Say
 from backend.chat.turns import Issued, Turn, Turns
+from backend.chat.typed import TypedAnswers, action_of
 from backend.core import audit, codes
 from backend.core.errors import ChatExpired, DomainError, MalformedRequest, TooMany, UnknownChoice
 from backend.core.house import House
@@ -136,6 +137,7 @@ class ChatDesk:
         self._learning = learning
         self._talks = talks
         self._own_time = OwnTime(house, booking, returning)
+        self._typed_answers = TypedAnswers.load(house.settings.content_dir)
         self._alerts = AlertDesk(house)
         self._idle = timedelta(hours=house.municipality.retention.chat_idle_hours)
         self._queues: dict[str, tuple[asyncio.Lock, int]] = {}
@@ -345,9 +347,11 @@ class ChatDesk:
                 if offered is None:
                     raise UnknownChoice
                 shown, action = offered
+            elif glance.seat is None:
+                action = await self._answered(chat, shown)
             code = text if text is not None and self._house.codes.find(text) else None
-            # Six words by themselves are no story; what stands beside them may be.
-            silent = text is None or (code is not None and len(text.split()) <= codes.WORDS)
+            # Six words by themselves are no story; what stands beside them may be. Nor is a yes to a question.
+            silent = text is None or action != "" or (code is not None and len(text.split()) <= codes.WORDS)
             card = None if text is None or silent else await self._look_for_danger(chat, text, earlier)
             # To a human goes everything but a code and what the backend itself does; what is answered
             # about danger goes to both.
@@ -369,6 +373,15 @@ class ChatDesk:
                 first = [] if card is None else [self._danger(card, chat, message.id, glance)]
                 return await self._keep(chat, message.id, first + says, None)
             return await self._respond(chat, message.id, text, action, card)
+
+    async def _answered(self, chat: OpenChat, text: str) -> str:
+        """The action of the button that a plain typed answer stands for, empty where nothing was asked."""
+        answer = self._typed_answers.in_text(text)
+        if answer is None:
+            return ""
+        vault = self._house.vault
+        offered = await self._house.db.read(lambda session: repository.offered_last(session, vault, chat))
+        return action_of(answer, offered)
 
     def _standing(self, choice: str, reader: Reader) -> tuple[str, str] | None:
         """Title and action of a standing choice, which every chat has: ``who:child_10_12``, ``human:now``, ``station:8``, ``easy:on``."""

@@ -11,7 +11,12 @@ TOPICS = frozenset(
 """The topics of the chat API."""
 
 _UNSURE = "nlu_fallback"
-_OF_LOOP = {"booking_form": "booking", "concern_form": "concern", "callback_form": "booking", "reminder_form": "booking_manage"}
+_OF_LOOP = {
+    "booking_form": "booking",
+    "concern_form": "concern",
+    "callback_form": "booking",
+    "reminder_form": "booking_manage",
+}
 _OF_ACT = {"human": "booking", "callback": "booking", "own": "booking_manage", "start": "about_bot", "set_reader": "smalltalk", "affirm": "smalltalk", "deny": "smalltalk", "stop": "smalltalk", "skip": "smalltalk"}  # fmt: skip
 
 

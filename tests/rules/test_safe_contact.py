@@ -43,8 +43,8 @@ def test_a_call_is_asked_about_one_thing_at_a_time() -> None:
     assert "they_know" not in questions(call, {})
 
 
-@pytest.mark.parametrize("band", ["6-9", "10-12"])
-def test_no_child_under_thirteen_is_offered_a_reminder(band: str) -> None:
+@pytest.mark.parametrize("band", ["6-9", "10-12", None])
+def test_no_child_who_may_be_under_thirteen_is_offered_a_reminder(band: str | None) -> None:
     """Their phones are seen by others, and no message is the default."""
     for channel in ("chat", "phone", "video"):
         assert "reminder" not in questions(Situation(channel, Reader("child", band), WAYS), {"reminder": "sms"})  # type: ignore[arg-type]

@@ -137,7 +137,7 @@ def test_the_words_show_time_way_and_first_name(place: Place) -> None:
     talk = place.booked("chat:1")
     chat = place.chat().send(text=str(talk.words))
     assert talk.therapist in chat.text and "chatt" in chat.text
-    assert ["Byt tid", "Avboka tiden", "Behåll tiden"] == chat.titles
+    assert ["Byt tid", "Avboka tiden", "Påminnelse", "Behåll tiden"] == chat.titles
     everything = chat.client.get("/api/chats").text
     assert talk.booking_id not in everything and str(talk.words) not in everything
 
@@ -187,6 +187,39 @@ def test_a_no_frees_what_was_held(place: Place) -> None:
     chat.press("Behåll tiden")
     assert "Bra, då gäller tiden." == chat.text
     assert (taken, "booked") == (cells(place), place.state(talk))
+
+
+@pytest.mark.parametrize(
+    ("answer", "moved"), [("Ja!", True), ("ja tack", True), ("nej", False), ("ja men inte då", None)]
+)
+def test_yes_or_no_can_be_typed(place: Place, answer: str, moved: bool | None) -> None:
+    """As if the button had been pressed; anything more than that goes to the assistant."""
+    talk = place.booked("chat:1")
+    before = place.start(talk)
+    chat = place.chat().send(text=str(talk.words)).press("Byt tid")
+    chat.press(chat.titles[0]).send(text=answer)
+    assert (moved is True) == (place.start(talk) < before)
+    assert (moved is False) == ("Bra, då gäller tiden." == chat.text)
+
+
+def test_a_yes_counts_for_what_was_asked_last(place: Place) -> None:
+    """Once, and not when something else has been said since."""
+    talk = place.booked("chat:1")
+    chat = place.chat().send(text=str(talk.words)).press("Byt tid")
+    chat.press(chat.titles[0]).send(text="vad är soc").send(text="ja")
+    before = place.start(talk)
+    chat.send(text=str(talk.words)).send(text="ja")
+    assert before == place.start(talk)
+
+
+def test_a_typed_yes_that_is_sent_again_moves_once(place: Place) -> None:
+    """The same key, the same answer."""
+    talk = place.booked("chat:1")
+    chat = place.chat().send(text=str(talk.words)).press("Byt tid")
+    chat.press(chat.titles[0])
+    key = {"Idempotency-Key": "yes-once"}
+    first, again = (chat.client.post("/api/chats/messages", json={"text": "ja"}, headers=key) for _ in range(2))
+    assert 200 == first.status_code and first.json() == again.json()
 
 
 def test_cancelled_and_booked_again_with_the_same_code(place: Place) -> None:
