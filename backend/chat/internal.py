@@ -350,7 +350,7 @@ class _Calls:
     def _reminding(self, seen: BookingSeen, turn: Turn) -> dict[str, Any] | None:
         """How one may be reminded of a talk, how one is (``by``), and word for word what is sent; None if one may not.
 
-        ``known``: the number that we call can be used.
+        ``known``: the number that we call, which can be used.
         """
         ways = self._returning.reminder_ways(seen, turn.reader)
         if not ways:
@@ -360,7 +360,7 @@ class _Calls:
         return {
             "ways": list(ways),
             "by": wanted.by if wanted is not None else None,
-            "known": seen.booking.calls is not None,
+            "known": seen.booking.calls,
             "says": says,
             "at": self._when(due, turn),
         }

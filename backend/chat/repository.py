@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 import msgspec
@@ -243,13 +244,11 @@ def action_of(session: Session, vault: Vault, chat: OpenChat, choice: str) -> tu
     return None
 
 
-def offered_last(session: Session, vault: Vault, chat: OpenChat) -> list[str]:
-    """The actions of the choices that stand with what was said last, in their order."""
-    query = sa.select(ChatMessage).where(ChatMessage.chat_id == chat.id).order_by(ChatMessage.seq.desc()).limit(1)
-    row = session.scalar(query)
-    if row is None or row.author != "assistant":
-        return []
-    return [offered["action"] for offered in _body(vault, chat, row)["choices"]]
+def offered_last(session: Session, vault: Vault, chat: OpenChat) -> list[list[str]]:
+    """The actions of the choices in each message that has been said since the visitor's own, the newest first."""
+    query = sa.select(ChatMessage).where(ChatMessage.chat_id == chat.id).order_by(ChatMessage.seq.desc()).limit(9)
+    said = takewhile(lambda row: row.author == "assistant", session.scalars(query))
+    return [[offered["action"] for offered in _body(vault, chat, row)["choices"]] for row in said]
 
 
 def words_of(session: Session, vault: Vault, chat_id: str, ids: Sequence[str]) -> list[str]:

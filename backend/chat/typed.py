@@ -2,7 +2,7 @@
 
 The assistant has not seen such a question and would ask what was meant: of somebody who has just been asked whether
 they are in danger, or whose time is kept for five minutes. Only the whole of a message counts, and only while the
-question is the last thing that was said.
+question is the last thing that was said; but danger now is heard also where a form has put its own question after it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _STANDS_FOR: dict[Answer, tuple[str, ...]] = {
 """The beginnings of the actions whose buttons each of the answers stands for."""
 _QUESTIONS = ("!safe yes", "!move ")
 """Where none of these is offered, nothing has been asked."""
+_DANGER_NOW = ("!safe yes", "!safe unsure")
 _MARKS = str.maketrans(".,!?;:", "      ")
 
 
@@ -42,8 +43,13 @@ class TypedAnswers:
         return self._meant.get(" ".join(text.casefold().translate(_MARKS).split()))
 
 
-def action_of(answer: Answer, offered: Sequence[str]) -> str:
-    """The one of the actions ``offered`` last that an answer stands for; empty where that was no such question."""
-    if not any(action.startswith(_QUESTIONS) for action in offered):
-        return ""
-    return next((action for action in offered if action.startswith(_STANDS_FOR[answer])), "")
+def action_of(answer: Answer, offered: Sequence[Sequence[str]]) -> str:
+    """The one of the actions ``offered`` since the person wrote, message by message, the newest first, that an answer
+    stands for; empty where that was no such question.
+    """
+    for age, actions in enumerate(offered):
+        meant = next((action for action in actions if action.startswith(_STANDS_FOR[answer])), "")
+        asked = any(action.startswith(_QUESTIONS) for action in actions)
+        if asked and (age == 0 or meant.startswith(_DANGER_NOW)):
+            return meant
+    return ""

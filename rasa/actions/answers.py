@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from rasa_sdk import Action, Tracker
-from rasa_sdk.events import EventType, FollowupAction, SlotSet
+from rasa_sdk.events import ActiveLoop, EventType, FollowupAction, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.types import DomainDict
 
@@ -356,8 +356,12 @@ class ActionHear(Action):
         told = list(turn.slot("told") or [])
         if turn.typed and turn.message and turn.message not in told:
             told.append(turn.message)
-        kept = [SlotSet("told", told or None)]
-        if turn.loop:
+        kept: list[EventType] = [SlotSet("told", told or None)]
+        if turn.loop == "reminder_form":
+            # A question about a reminder does not stand in the way of what somebody needs to tell.
+            kept += [ActiveLoop(None), SlotSet("requested_slot", None), *forgotten(REMINDER_SLOTS)]
+            kept.append(FollowupAction("action_listen"))
+        elif turn.loop:
             say(dispatcher, "utter_listen_in_form", turn)
             return kept
         response, buttons = _heard(turn)
@@ -365,7 +369,7 @@ class ActionHear(Action):
         if _also(turn) and not str(turn.also).startswith(HEARD):
             # A question inside what is told: one press away, since listening comes first.
             ways_on.insert(0, {"title": words.words("titles")[turn.also][turn.lang], "payload": f"/{turn.also}"})
-        say(dispatcher, response, turn, ways_on)
+        say(dispatcher, response, turn, ways_on, {} if turn.loop else None)
         return kept
 
 

@@ -153,7 +153,7 @@ class Backend:
 
         Returns {"label", "channel", "therapist", "state", "can_move", "can_rebook", "reminder"}. The
         last is None where there can be none, else {"ways": ["sms", "mail"], "by": the way one has
-        asked for | None, "known": whether we have a number already, "says": its words, "at": label}.
+        asked for | None, "known": the number we call, shortened | None, "says": its words, "at": label}.
 
         Raises:
             BackendRefused: "wrong_code" when the ticket is too old.

@@ -78,7 +78,12 @@ class ActionAskRemindSafe(Action):
         return "action_ask_reminder_form_remind_safe"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
-        dispatcher.utter_message(response=f"utter_ask_remind_safe_{Turn(tracker).slot('remind_by')}")
+        turn = Turn(tracker)
+        by, known = turn.slot("remind_by"), turn.slot("remind")["known"]
+        if by == "sms" and known and not turn.slot("remind_to"):
+            dispatcher.utter_message(response="utter_ask_remind_safe_known", known=known)
+        else:
+            dispatcher.utter_message(response=f"utter_ask_remind_safe_{by}")
         return []
 
 
@@ -121,7 +126,7 @@ class ValidateReminderForm(StepForm):
             return {"remind_by": told, **await _kept(dispatcher, turn, told)}
         if _declined(turn):
             return {"remind_by": NONE}
-        by = choice(turn, "own", "deed", {way: lists[way] for way in ways})
+        by = choice(turn, "own", "deed", {way: lists[way] for way in ways if words.is_short(turn.typed)})
         if by is None and len(ways) == 1 and yes_no(turn) == "yes":
             by = ways[0]
         return {"remind_by": by} if by else None
@@ -150,7 +155,9 @@ def _where_to(turn: Turn) -> str | None:
 
 
 def _declined(turn: Turn) -> bool:
-    return yes_no(turn) in ("no", "unsure") or words.mentions(turn.typed, words.words("answers")["skip"])
+    if yes_no(turn) in ("no", "unsure"):
+        return True
+    return words.is_short(turn.typed) and words.mentions(turn.typed, words.words("answers")["skip"])
 
 
 async def _kept(dispatcher: CollectingDispatcher, turn: Turn, by: str) -> Slots:
@@ -197,7 +204,7 @@ class ActionRemind(Action):
         if refused.code == "phone_not_mobile" and reminder["known"]:
             # The number that we call is one at home.
             say(dispatcher, "utter_phone_not_mobile", turn)
-            asked = SlotSet("remind", {**reminder, "known": False})
+            asked = SlotSet("remind", {**reminder, "known": None})
             return [asked, SlotSet("remind_to", None), FollowupAction("reminder_form")]
         late = refused.code == "wrong_code"
         say(dispatcher, "utter_booking_manage" if late else "utter_own_fixed", turn)

@@ -13,11 +13,12 @@ from typing import Any
 class Neighbour:
     """Echoes what it hears, or is slow, broken or silent as ``mode`` says.
 
-    ``during`` is called with the token of each turn while the backend waits, as an action would be.
+    ``loop`` is the form that it says is going on. ``during`` is called with the token of each turn while the backend waits, as an action would be.
     """
 
     def __init__(self) -> None:
         self.mode = "echo"
+        self.loop: str | None = None
         self.turns: list[dict[str, Any]] = []
         self.forgotten: list[str] = []
         self.during: Callable[[str], None] | None = None
@@ -70,5 +71,13 @@ class Neighbour:
             words = body.get("text") or body["command"]["intent"]
             said = [{"text": f"hörde: {words}", "buttons": [{"title": "Karta", "payload": '/map{"station": "S08"}'}]}]
         intent = {"name": "feelings" if body.get("text") else "smalltalk__greet", "confidence": 0.9}
-        reply = {"messages": said, "intent": intent, "ranking": [], "loop": None, "requested": None, "state": {}}
+        state = {"slots": {}, "loop": self.loop, "requested": None} if self.loop else {}
+        reply = {
+            "messages": said,
+            "intent": intent,
+            "ranking": [],
+            "loop": self.loop,
+            "requested": None,
+            "state": state,
+        }
         return 200, json.dumps(reply).encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 
 from tests.conftest import make_settings
 from tests.people import seed_example_staff
+from tests.web.neighbour import Neighbour
 from tests.web.serving import Served, serve
 
 TOLD = "pappa slog mig igår"
@@ -20,6 +22,21 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     settings = make_settings(tmp_path_factory.mktemp("typed"))
     with serve(settings, seed=lambda database: seed_example_staff(database, settings)) as served:
         yield served
+
+
+@pytest.fixture
+def in_a_form(tmp_path: Path) -> Iterator[httpx.Client]:
+    """A chat in which it has just been asked, and after that a form has asked something of its own."""
+    neighbour = Neighbour()
+    settings = make_settings(tmp_path, rasa_url=neighbour.url)
+    with serve(settings, seed=lambda database: seed_example_staff(database, settings)) as served:
+        served.until_assistant_is_up()
+        chat = served.as_chat(served.client.post("/api/chats").json()["chat"])
+        neighbour.loop = "booking_form"
+        said(chat, "boka")
+        assert ["safety_check", "text"] == [one["kind"] for one in said(chat, TOLD)]
+        yield chat
+    neighbour.server.shutdown()
 
 
 @pytest.fixture
@@ -47,6 +64,16 @@ def test_no_is_believed(asked: httpx.Client) -> None:
     """With the ways on."""
     (calm,) = said(asked, "nej")
     assert "Okej, bra att veta." in calm["text"] and calm["choices"]
+
+
+def test_danger_now_is_heard_in_the_middle_of_a_form(in_a_form: httpx.Client) -> None:
+    """A yes is the answer about danger, though a form has put its own question after that one."""
+    assert "emergency" == said(in_a_form, "ja")[0]["kind"]
+
+
+def test_a_no_in_the_middle_of_a_form_is_the_form_s(in_a_form: httpx.Client) -> None:
+    """It stands last."""
+    assert ["text"] == [one["kind"] for one in said(in_a_form, "nej")]
 
 
 @pytest.mark.parametrize("answer", ["ja han slår mig nu", "nej men han kommer snart hem och då slår han mig"])
