@@ -15,6 +15,7 @@ from backend.core import audit, migrate
 from backend.core.audit import AuditEvent, Tag
 from backend.core.db import Database
 from backend.core.errors import StorageUnavailable
+from tests.postgres import Server
 
 AT = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 
@@ -118,6 +119,27 @@ def test_a_client_that_leaves_leaves_no_lock(tmp_path: Path) -> None:
     foreign.execute("ROLLBACK")
     foreign.close()
     assert count(database) == 201
+    database.close()
+
+
+def test_connections_that_the_server_has_closed_are_noticed_by_nobody(postgres_server: Server) -> None:
+    """PostgreSQL restarts in the night. The first who read and the first who write in the morning get their answers."""
+    database = Database(postgres_server.new_database())
+    for _ in range(3):
+        for subject in ("a", "b"):
+            database.write_now(note(subject))
+        database.read_now(lambda s: s.scalar(sa.text("SELECT 1")))
+        administrator = sa.create_engine(database.url, poolclass=sa.NullPool)
+        with administrator.connect() as connection:
+            connection.execute(
+                sa.text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            )
+    assert 6 == count(database)
+    database.write_now(note("last"))
+    assert 7 == count(database)
     database.close()
 
 
