@@ -318,7 +318,7 @@ class Changes:
         free = [each for each in candidates if not state.busy.get(each)]
         if not free:
             raise Taken
-        chosen = self._offering.fairest(day, free)
+        chosen = self._offering.fairly(day, free)[0]
         if state.expired.get(chosen):
             drop_expired(session, state.expired[chosen], now)
         return chosen

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Mapping, Sequence
+import sys
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 
 from sqlalchemy.orm import Session
 
-from backend.booking import repository, rules, schedule_repository
+from backend.booking import repository, rules
 from backend.booking.rules import ANYBODY, Person, Slot, Wanted, Wish
-from backend.booking.schedule_repository import Defaults, Schedule
+from backend.booking.schedule_repository import Defaults, OneDay, Schedule, Schedules
 from backend.core import audit
 from backend.core.audit import Tag
 from backend.core.clock import to_local
@@ -23,6 +24,7 @@ from backend.core.house import House
 _STRIDE = 7
 """Days that are searched at once for the first free time."""
 _DAYS_TO_ASK_FOR = 6
+_NEVER = sys.maxsize
 _GIVEN_UP = (("therapist",), ("therapist", "gender"), ("therapist", "gender", "language"))
 """What is given up of a wish, least first, until there is a time."""
 
@@ -88,24 +90,21 @@ class Askable:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Whoever takes a talk, until when, and the cells that it occupies."""
+    """Whoever takes a talk, in which ways they can meet, until when, and the cells that it occupies."""
 
     therapist: str
     name: str
+    channels: frozenset[str]
     end: datetime
     cells: range
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A time's day: everybody's schedule, and ``able``, who could take a talk at that time if they are free.
+    """The day of a time, and ``able``, who could take a talk at that time if it is not too soon and they are free."""
 
-    ``windows`` are the working times of those who were looked at, by id.
-    """
-
-    schedule: Schedule
-    able: list[Person]
-    windows: Mapping[str, Sequence[tuple[datetime, datetime]]]
+    of: OneDay
+    able: Sequence[Person]
 
 
 class Offering:
@@ -117,13 +116,14 @@ class Offering:
         self._house = house
         self._settings = settings
         self._key = house.settings.code_pepper
-        self._defaults = Defaults(
+        defaults = Defaults(
             settings.meeting_minutes,
             settings.buffer_minutes,
             settings.notice_minutes,
             rules.minutes_of(time.fromisoformat(release)) if release else None,
         )
         self._closed = ClosedDays(house.municipality).closed
+        self._schedules = Schedules(defaults, self._closed)
         self._cutoff = time.fromisoformat(settings.cutoff)
         self._duty = Duty(house.municipality)
 
@@ -222,26 +222,19 @@ class Offering:
     def check(self, session: Session, slot: Slot, now: datetime) -> Day:
         """The day of a slot and who could take it.
 
-        Raises `InvalidField` if nobody ever begins a talk then, and `Taken` if it is too late for it.
+        Raises `InvalidField` if nobody ever begins a talk then, and `Taken` if it is over.
         """
-        day, today = to_local(slot.start).date(), to_local(now).date()
-        if not self._settings.enabled or (day - today).days > rules.LOOK_AHEAD:
+        ahead = (to_local(slot.start).date() - to_local(now).date()).days
+        if not self._settings.enabled or ahead > rules.LOOK_AHEAD:
             raise InvalidField("no_such_time", "slot")
-        schedule = schedule_repository.schedule_of(session, day, self._defaults)
-        fits = rules.covers if slot.mark is not None else rules.usual
-        suiting = schedule.suiting(slot.channel, slot.wish)
-        windows = {person.id: person.hours.windows(day, self._closed) for person in suiting}
-        able = [
-            person for person in suiting if any(fits(window, slot.start, person.terms) for window in windows[person.id])
-        ]
-        if not able:
-            if slot.mark is not None:
-                raise Taken
+        found = self._schedules.of_day(session, slot.start)
+        fitting = found.table.covering(slot.start) if slot.mark is not None else found.table.beginning(slot.start)
+        able = [person for person in fitting if person.suits(slot.channel, slot.wish)]
+        if not able and slot.mark is None:
             raise InvalidField("no_such_time", "slot")
-        able = [person for person in able if slot.start >= person.terms.earliest(now - rules.SHOWN)]
         if not able or slot.start <= now:
             raise Taken
-        return Day(schedule, able, windows)
+        return Day(found, able)
 
     def choose(
         self,
@@ -257,17 +250,23 @@ class Offering:
 
         ``among`` limits who it may be; ``moving`` is a booking whose own cells count as free.
         """
-        able = [person for person in day.able if among is None or person.id in among]
-        needed = max((person.terms.cells for person in able), default=1)
-        around = rules.cells(slot.start, needed)
-        state = repository.occupied(session, around.start, around.stop, now, moving=moving)
-        free = [person for person in able if self._is_free(person, slot, state.busy.get(person.id, ()), now)]
-        if not free:
-            raise Taken
-        chosen = self.fairest(day, [person.id for person in free])
-        if state.expired.get(chosen):
-            drop_expired(session, state.expired[chosen], now)
-        return self._place(next(person for person in free if person.id == chosen), slot.start)
+        able = {person.id: person for person in day.able if among is None or person.id in among}
+        in_turn = [able[each] for each in self.fairly(day, able)]
+        first = rules.cells(slot.start, 1).start
+        for person in in_turn if moving is None else ():
+            free_until = day.of.busy_from.get(person.id, _NEVER)
+            if first + person.terms.cells <= free_until and self._takes(person, slot, now):
+                return self._place(person, slot.start)
+        # Nobody is free as it is; whoever has only holds that have run out, or the talk that moves, is free as well.
+        needed = max((person.terms.cells for person in in_turn), default=1)
+        state = repository.occupied(session, first, first + needed, now, moving=moving)
+        for person in in_turn:
+            place = self._place(person, slot.start)
+            if state.busy.get(person.id, set()).isdisjoint(place.cells) and self._takes(person, slot, now):
+                if state.expired.get(person.id):
+                    drop_expired(session, state.expired[person.id], now)
+                return place
+        raise Taken
 
     def take(self, session: Session, slot: Slot, now: datetime) -> Place:
         """`check` and `choose` in one: for whoever has nothing to let go of in between."""
@@ -275,25 +274,13 @@ class Offering:
 
     def at_work(self, session: Session, start: datetime, end: datetime, channel: str | None) -> Day:
         """Everybody who works from ``start`` to ``end``, whatever times they begin their own talks at."""
-        day = to_local(start).date()
-        schedule = schedule_repository.schedule_of(session, day, self._defaults)
-        windows = {person.id: person.hours.windows(day, self._closed) for person in schedule.people}
-        able = [
-            person
-            for person in schedule.people
-            if (channel is None or channel in person.channels)
-            and any(begin <= start and end <= stop for begin, stop in windows[person.id])
-        ]
-        return Day(schedule, able, windows)
+        found = self._schedules.of_day(session, start)
+        working = found.table.at_work(start, end)
+        return Day(found, [person for person in working if channel is None or channel in person.channels])
 
-    def fairest(self, day: Day, therapists: Sequence[str]) -> str:
-        """Whoever of ``therapists`` has the least of their working day taken."""
-        load = {
-            person.id: _load(person, day.windows.get(person.id, ()), day.schedule)
-            for person in day.schedule.people
-            if person.id in therapists
-        }
-        return rules.fairest(therapists, load, random.random)
+    def fairly(self, day: Day, therapists: Collection[str]) -> list[str]:
+        """``therapists``, whoever has the least of their working day taken first."""
+        return rules.fairly(therapists, day.of.load(therapists), random.random)
 
     def instead(
         self,
@@ -303,33 +290,23 @@ class Offering:
         now: datetime,
         wish: Wish = ANYBODY,
         *,
-        schedule: Schedule | None = None,
+        day: Day | None = None,
     ) -> list[Place]:
         """Everybody who works and is free for a talk at ``start``, the fairest choice first. For a talk that has its
         time already and needs another therapist, so notice, cut-off and acute times do not matter.
 
-        ``schedule`` is that day's, if it has been read.
+        ``day`` is that of the talk, if it has been read.
         """
-        day = to_local(start).date()
-        schedule = schedule or schedule_repository.schedule_of(session, day, self._defaults)
-        suiting = schedule.suiting(channel, wish)
-        windows = {person.id: person.hours.windows(day, self._closed) for person in suiting}
-        able = [
-            person
-            for person in suiting
-            if any(rules.covers(window, start, person.terms) for window in windows[person.id])
-        ]
+        found = day.of if day is not None else self._schedules.of_day(session, start)
+        able = [person for person in found.table.people.values() if person.suits(channel, wish)]
+        able = [person for person in able if found.table.covers(person, start)]
         if not able:
             return []
         around = rules.cells(start, max(person.terms.cells for person in able))
         state = repository.occupied(session, around.start, around.stop, now)
-        free = [
-            person
-            for person in able
-            if set(state.busy.get(person.id, ())).isdisjoint(rules.cells(start, person.terms.cells))
-        ]
-        free.sort(key=lambda person: _load(person, windows[person.id], schedule))
-        return [self._place(person, start) for person in free]
+        load = found.load([person.id for person in able])
+        places = [self._place(person, start) for person in sorted(able, key=lambda person: load[person.id])]
+        return [place for place in places if state.busy.get(place.therapist, set()).isdisjoint(place.cells)]
 
     def clear(self, session: Session, place: Place, now: datetime) -> None:
         """Take away holds that have run out and lie in the way of a place of `instead`."""
@@ -341,28 +318,25 @@ class Offering:
         self,
         session: Session,
         start: datetime,
-        therapist_id: str,
+        own: Collection[str],
         now: datetime,
         wish: Wish = ANYBODY,
         *,
-        schedule: Schedule | None = None,
+        day: Day | None = None,
     ) -> tuple[str, ...]:
-        """Channels that a held time can be booked for: the therapist's own, and those of colleagues free then.
+        """Channels that a held time can be booked for: the therapist's ``own``, and those of colleagues free then.
 
-        ``schedule`` is that day's, if it has been read.
+        ``day`` is that of the time, if it has been read.
         """
-        person = schedule.person(therapist_id) if schedule is not None else None
-        ways = set((person or repository.colleague(session, therapist_id)).channels)
-        if not ways.issuperset(self._settings.channels):
-            schedule = schedule or schedule_repository.schedule_of(session, to_local(start).date(), self._defaults)
-            for channel in self._settings.channels:
-                if channel not in ways and self.instead(session, start, channel, now, wish, schedule=schedule):
-                    ways.add(channel)
+        ways = set(own)
+        for channel in self._settings.channels:
+            if channel not in ways and self.instead(session, start, channel, now, wish, day=day):
+                ways.add(channel)
         return tuple(channel for channel in self._settings.channels if channel in ways)
 
     def schedule(self, session: Session, first: date, last: date) -> Schedule:
         """Everybody's hours from ``first`` to ``last``."""
-        return schedule_repository.schedule(session, first, last, self._defaults)
+        return self._schedules.between(session, first, last)
 
     def starts_of(
         self, session: Session, person: Person, first: date, last: date, *, acute: bool = False
@@ -383,16 +357,17 @@ class Offering:
         """Whether the office is closed on a local day."""
         return self._closed(day)
 
-    def _is_free(self, person: Person, slot: Slot, busy: Collection[int], now: datetime) -> bool:
-        needed = rules.cells(slot.start, person.terms.cells)
-        if not set(busy).isdisjoint(needed):
+    def _takes(self, person: Person, slot: Slot, now: datetime) -> bool:
+        """Whether it is not too soon for them, and the time is not kept for whoever cannot wait."""
+        if slot.start < person.terms.earliest(now - rules.SHOWN):
             return False
         kept = () if slot.acute else person.reserved(to_local(slot.start).date(), now)
+        needed = rules.cells(slot.start, person.terms.cells)
         return all(set(rules.cells_between(*span)).isdisjoint(needed) for span in kept)
 
     def _place(self, person: Person, start: datetime) -> Place:
         end = start + timedelta(minutes=person.terms.meeting)
-        return Place(person.id, person.name, end, rules.cells(start, person.terms.cells))
+        return Place(person.id, person.name, person.channels, end, rules.cells(start, person.terms.cells))
 
     def _promised(self, now: datetime) -> date:
         """Today before the cut-off of an open day, else the next open day."""
@@ -426,12 +401,6 @@ class Offering:
         slot = Slot(free.start, asked.channel, asked.wish, asked.acute)
         told = slot.told if free.usual and not asked.acute else slot.signed(self._key)
         return FreeTime(told, free.start, free.start + timedelta(minutes=free.minutes))
-
-
-def _load(person: Person, windows: Sequence[tuple[datetime, datetime]], schedule: Schedule) -> float:
-    """The share of a therapist's working day that talks have taken."""
-    room = sum((end - begin).total_seconds() for begin, end in windows) / rules.CELL / person.terms.cells
-    return schedule.taken.get(person.id, 0) / max(room, 1)
 
 
 class _Search:

@@ -433,9 +433,9 @@ def free_times(
     ]
 
 
-def fairest(therapists: Sequence[str], load: Mapping[str, float], draw: Callable[[], float]) -> str:
-    """Whoever has the least of their working day taken; ``draw`` settles ties, so that equals share the first rush."""
-    return min(therapists, key=lambda therapist: (load.get(therapist, 0), draw()))
+def fairly(therapists: Iterable[str], load: Mapping[str, float], draw: Callable[[], float]) -> list[str]:
+    """Whoever has the least of their working day taken first; ``draw`` settles ties, so that equals share the first rush."""
+    return sorted(therapists, key=lambda therapist: (load.get(therapist, 0), draw()))
 
 
 def slot_id(start: datetime, channel: str | None) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -18,29 +18,29 @@ from backend.booking.rules import Hours, Period, Person, Span, Terms, instant
 from backend.booking.tables import (
     AcuteHours,
     Booking,
+    BookingCell,
     DayHours,
     HoursPeriod,
+    ScheduleStamp,
     Therapist,
     WorkingHours,
 )
+from backend.booking.timetable import Timetable
+from backend.core.clock import to_local
 from backend.core.db import Instant
 from backend.core.people import StaffMember
 from backend.core.roster import StaffAbsence
 
+K = TypeVar("K")
+V = TypeVar("V")
+
 _booking: Any = Booking.__table__
+_cell: Any = BookingCell.__table__
+_MOST = 200
+"""Days and spans that are remembered; then all are forgotten."""
 _LONGEST = timedelta(hours=5)
 """Longer than any talk: how far before a moment one that goes on can have begun."""
 
-_TAKEN = (
-    sa.select(sa.func.count())
-    .where(
-        _booking.c.therapist_id == Therapist.staff_id,
-        _booking.c.start_at >= sa.bindparam("begin"),
-        _booking.c.start_at < sa.bindparam("end"),
-        _booking.c.state != CANCELLED,
-    )
-    .scalar_subquery()
-)
 _PEOPLE: Any = (
     sa.select(
         Therapist.staff_id,
@@ -59,7 +59,28 @@ _PEOPLE: Any = (
     .where(StaffMember.active)
     .order_by(Therapist.staff_id)
 )
-_PEOPLE_OF_DAY: Any = _PEOPLE.add_columns(_TAKEN)
+_STAMP: Any = sa.select(ScheduleStamp.stamp)
+_TALKS = (
+    sa.select(sa.func.count())
+    .where(
+        _booking.c.therapist_id == Therapist.staff_id,
+        _booking.c.start_at >= sa.bindparam("begin"),
+        _booking.c.start_at < sa.bindparam("end"),
+        _booking.c.state != CANCELLED,
+    )
+    .scalar_subquery()
+)
+_BUSY_FROM = (
+    sa.select(sa.func.min(_cell.c.cell))
+    .where(_cell.c.therapist_id == Therapist.staff_id, _cell.c.cell >= sa.bindparam("first"))
+    .scalar_subquery()
+)
+# One statement, since most of what a small one costs is its way to the database and back. The stamp is the row
+# without talks.
+_DAY: Any = sa.union_all(
+    sa.select(ScheduleStamp.stamp, sa.cast(sa.null(), sa.Integer), sa.cast(sa.null(), sa.Integer)),
+    sa.select(Therapist.staff_id, _TALKS, _BUSY_FROM),
+)
 
 
 def _rows(kind: str, staff_id: Any, **columns: Any) -> sa.Select[Any]:
@@ -127,10 +148,9 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Everybody who takes talks, with their hours over some days; ``taken`` is how many talks each has on the one day."""
+    """Everybody who takes talks, with their hours over some days."""
 
     people: list[Person]
-    taken: dict[str, int]
 
     def suiting(self, channel: str | None, wish: rules.Wish) -> list[Person]:
         """Those who can be offered to somebody who asks for ``channel`` and ``wish``."""
@@ -146,58 +166,105 @@ class Schedule:
         return {day for person in self.people for days in (person.hours.instead, person.hours.extra) for day in days}
 
 
-def schedule(session: Session, first: date, last: date, defaults: Defaults) -> Schedule:
-    """Everybody's hours from ``first`` to ``last``, both included."""
-    return _read(session, _PEOPLE, {}, _HOURS, {}, first, last, defaults)
+@dataclass(frozen=True, slots=True)
+class OneDay:
+    """Everybody's working times on the day of a moment, how many talks each has in it (held ones too), and the first
+    cell that each has taken at that moment or after it.
+    """
+
+    table: Timetable
+    talks: Mapping[str, int]
+    busy_from: Mapping[str, int]
+
+    def load(self, therapists: Collection[str]) -> dict[str, float]:
+        """The share of each one's working day that is taken."""
+        return self.table.load(therapists, self.talks)
 
 
-def schedule_of(session: Session, day: date, defaults: Defaults) -> Schedule:
-    """Everybody's hours on one local day, with the talks that each has in it."""
-    bounds = {"begin": instant(day, 0), "end": instant(day, 24 * 60)}
-    return _read(session, _PEOPLE_OF_DAY, bounds, _HOURS_OF_DAY, {"weekday": day.weekday()}, day, day, defaults)
+class Schedules:
+    """Who works when, read from the database when it has changed and otherwise remembered (`ScheduleStamp`)."""
+
+    def __init__(self, defaults: Defaults, closed: Callable[[date], bool]) -> None:
+        self._defaults = defaults
+        self._closed = closed
+        self._remembered = _Remembered("")
+
+    def between(self, session: Session, first: date, last: date) -> Schedule:
+        """Everybody's hours from ``first`` to ``last``, both included."""
+        remembered = self._as_of(session.connection().execute(_STAMP).one()[0])
+        return _once(remembered.spans, (first, last), lambda: Schedule(self._read(session, _HOURS, {}, first, last)))
+
+    def of_day(self, session: Session, moment: datetime) -> OneDay:
+        """The local day of ``moment``."""
+        day = to_local(moment).date()
+        bounds = {"begin": instant(day, 0), "end": instant(day, 24 * 60), "first": rules.cells(moment, 1).start}
+        stamp, talks, busy_from = "", {}, {}
+        for name, count, cell in session.connection().execute(_DAY, bounds).all():
+            if count is None:
+                stamp = name
+                continue
+            talks[name] = count
+            if cell is not None:
+                busy_from[name] = cell
+        weekday = {"weekday": day.weekday()}
+
+        def read() -> Timetable:
+            return Timetable(day, self._read(session, _HOURS_OF_DAY, weekday, day, day), self._closed)
+
+        return OneDay(_once(self._as_of(stamp).days, day, read), talks, busy_from)
+
+    def _as_of(self, stamp: str) -> _Remembered:
+        if self._remembered.stamp != stamp or self._remembered.full:
+            self._remembered = _Remembered(stamp)
+        return self._remembered
+
+    def _read(self, session: Session, hours_of: Any, weekday: dict[str, Any], first: date, last: date) -> list[Person]:
+        connection = session.connection()
+        hours: defaultdict[str, Hours] = defaultdict(Hours)
+        people = [_person(row, hours[row[0]], self._defaults) for row in connection.execute(_PEOPLE).all()]
+        begins, ends = instant(first, 0), instant(last, 24 * 60)
+        span = {"first_day": first, "last_day": last, "first_moment": begins, "last_moment": ends}
+        periods: defaultdict[str, dict[int, list[Span]]] = defaultdict(dict)
+        for kind, staff_id, period_id, day, since, until_day, begin, until, start, end in connection.execute(
+            hours_of, weekday | span
+        ).all():
+            own = hours[staff_id]
+            if kind == "week":
+                weekly = own.weekly if period_id is None else periods[period_id]
+                weekly.setdefault(day, []).append(Span(start, end))
+            elif kind == "period":
+                own.periods.append(Period(since, until_day, periods[period_id]))
+            elif kind == "absent":
+                own.absent.append((begin, until or ends))
+            elif kind == "acute":
+                own.acute.setdefault(day, []).append(Span(start, end))
+            else:
+                days = own.instead if kind == "instead" else own.extra
+                days.setdefault(since, []).append(Span(start, end))
+        return people
 
 
-def _read(
-    session: Session,
-    people: Any,
-    bounds: dict[str, Any],
-    weeks: Any,
-    weekday: dict[str, Any],
-    first: date,
-    last: date,
-    defaults: Defaults,
-) -> Schedule:
-    connection = session.connection()
-    found = Schedule([], {})
-    hours: defaultdict[str, Hours] = defaultdict(Hours)
-    for row in connection.execute(people, bounds).all():
-        found.people.append(_person(row, hours[row[0]], defaults))
-        if bounds:
-            found.taken[row[0]] = row[-1]
-    begins, ends = instant(first, 0), instant(last, 24 * 60)
-    span = {"first_day": first, "last_day": last, "first_moment": begins, "last_moment": ends}
-    periods: defaultdict[str, dict[int, list[Span]]] = defaultdict(dict)
-    for kind, staff_id, period_id, day, since, until_day, begin, until, start, end in connection.execute(
-        weeks, weekday | span
-    ).all():
-        own = hours[staff_id]
-        if kind == "week":
-            weekly = own.weekly if period_id is None else periods[period_id]
-            weekly.setdefault(day, []).append(Span(start, end))
-        elif kind == "period":
-            own.periods.append(Period(since, until_day, periods[period_id]))
-        elif kind == "absent":
-            own.absent.append((begin, until or ends))
-        elif kind == "acute":
-            own.acute.setdefault(day, []).append(Span(start, end))
-        else:
-            days = own.instead if kind == "instead" else own.extra
-            days.setdefault(since, []).append(Span(start, end))
-    return found
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """What was read while the stamp was this one. Threads may read the same thing twice, which does no harm."""
+
+    stamp: str
+    days: dict[date, Timetable] = field(default_factory=dict)
+    spans: dict[tuple[date, date], Schedule] = field(default_factory=dict)
+
+    @property
+    def full(self) -> bool:
+        return len(self.days) + len(self.spans) > _MOST
+
+
+def _once(known: dict[K, V], key: K, read: Callable[[], V]) -> V:
+    if key not in known:
+        known[key] = read()
+    return known[key]
 
 
 def _person(row: Any, hours: Hours, defaults: Defaults) -> Person:
-    staff_id, name, ways, languages, gender, personal, meeting, buffer, notice, cutoff, release, *_ = row
+    staff_id, name, ways, languages, gender, personal, meeting, buffer, notice, cutoff, release = row
     return Person(
         id=staff_id,
         name=name,

@@ -43,6 +43,7 @@ from backend.core.vault import new_id
 __all__ = ["BookingDesk", "BookingView", "Changed", "Confirmed", "Details", "Held", "StaffBooking"]
 
 _BATCH = 500
+_MOST_HOLDERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,9 @@ class BookingDesk:
         self.cancel = self.changes.cancel
         self.askable = self._offering.askable
         self._alerts = AlertDesk(house)
+        # Whoever was given a hold here has one, as good as always: no look at the database is needed before a code
+        # is made for them. It is a hint and no more; what is in the database decides.
+        self._holders: set[str] = set()
 
     @property
     def enabled(self) -> bool:
@@ -236,12 +240,14 @@ class BookingDesk:
                 therapist=place.name,
                 until=until,
                 minutes=self._settings.hold_minutes,
-                channels=self._offering.channels_at(
-                    session, wanted.start, place.therapist, now, wanted.wish, schedule=day.schedule
-                ),
+                channels=self._offering.channels_at(session, wanted.start, place.channels, now, wanted.wish, day=day),
             )
 
-        return await contend(self._db, work)
+        held = await contend(self._db, work)
+        if len(self._holders) >= _MOST_HOLDERS:
+            self._holders.clear()
+        self._holders.add(holder)
+        return held
 
     async def confirm(
         self,
@@ -262,9 +268,10 @@ class BookingDesk:
         nobody else is free then; `InvalidField` for the slot, the phone number, the channel, the
         reminder or a phone talk that is not safe.
         """
-        existing = await self._db.read(lambda session: self._before(session, holder, key))
-        if existing is not None:
-            return existing
+        if holder not in self._holders:
+            existing = await self._db.read(lambda session: self._before(session, holder, key))
+            if existing is not None:
+                return existing
         details = self._checked(details)
         shown = self._offering.read(slot).start if slot else None
         code = await self._house.codes.new()
@@ -308,6 +315,7 @@ class BookingDesk:
             )
 
         booked = await contend(self._db, work)
+        self._holders.discard(holder)
         notices.publish(self._house, booked.unit, booked.booking_id)
         return booked
 
@@ -516,13 +524,14 @@ class BookingDesk:
         return self._confirmed(session, booking) if booking is not None else None
 
     def _as_held(self, session: Session, mine: repository.Owned, until: datetime, now: datetime) -> Held:
+        therapist = repository.colleague(session, mine.therapist_id)
         return Held(
             mine.id,
             mine.start_at,
-            repository.colleague(session, mine.therapist_id).first_name,
+            therapist.first_name,
             until,
             self._settings.hold_minutes,
-            self._offering.channels_at(session, mine.start_at, mine.therapist_id, now, mine.wish),
+            self._offering.channels_at(session, mine.start_at, therapist.channels, now, mine.wish),
         )
 
     def _let_go(self, session: Session, mine: repository.Owned, now: datetime) -> None:
@@ -553,6 +562,7 @@ class BookingDesk:
         return replace(details, phone=number)
 
     def _sealed(self, booking_id: str, details: Details) -> dict[str, object]:
+        """The columns that the person has filled, sealed where the words are theirs."""
         vault = self._house.vault
         data_key = vault.new_key()
         texts = {
@@ -563,11 +573,10 @@ class BookingDesk:
             "reminder": msgspec.json.encode(details.reminder).decode() if details.reminder is not None else None,
         }
         values: dict[str, object] = {
-            name: vault.seal(data_key, f"booking.{name}:{booking_id}", text) if text else None
-            for name, text in texts.items()
+            name: vault.seal(data_key, f"booking.{name}:{booking_id}", text) for name, text in texts.items() if text
         }
         reader = details.reader
-        return values | {
+        told = {
             "data_key": data_key,
             "channel": details.channel,
             "who": reader.who,
@@ -577,6 +586,7 @@ class BookingDesk:
             "danger_level": details.danger_level,
             "danger_category": details.danger_category,
         }
+        return values | {name: value for name, value in told.items() if value is not None}
 
     def _open(self, booking: Booking, name: Literal["phone", "safe", "note", "call_me"]) -> str | None:
         sealed: bytes | None = getattr(booking, name)

@@ -118,6 +118,22 @@ class DayHours(Base):
     )
 
 
+class ScheduleStamp(Base):
+    """A word that is another one after every change of who works when: one row, written by triggers.
+
+    What has been read and worked out of the tables above (and of absences, names and who is employed) is
+    good for as long as it is the same, whoever changes them and in which process. A word out of thin air
+    and no count: two changes of which one was rolled back must never bear the same.
+    """
+
+    __tablename__ = "schedule_stamp"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    stamp: Mapped[str]
+
+    __table_args__ = (sa.CheckConstraint("id = 1", name="one"),)
+
+
 class Booking(Base):
     """A talk held for five minutes, booked, held as it was meant, missed, or cancelled (see `lifecycle`).
 
@@ -160,7 +176,7 @@ class Booking(Base):
 
     __table_args__ = (
         sa.CheckConstraint(f"state IN ({_STATES})", name="state"),
-        sa.Index(None, "therapist_id", "start_at"),
+        sa.Index(None, "therapist_id", "start_at", "state"),
         sa.Index(None, "state", "hold_until"),
         sa.Index("uq_booking_active_holder", "holder", unique=True, sqlite_where=_ACTIVE, postgresql_where=_ACTIVE),
     )

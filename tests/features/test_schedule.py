@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
-from backend.booking import schedule
+from backend.booking import rules, schedule
 from backend.booking.rules import Span, Wish
 from backend.booking.schedule import ScheduleDesk, Terms, moment
 from backend.booking.service import BookingDesk, Details
 from backend.booking.tables import Booking, Therapist, WorkingHours
 from backend.core.audit import AuditEvent, Tag
 from backend.core.clock import to_local
+from backend.core.db import Database
 from backend.core.errors import InvalidField, NotFound, Taken
 from backend.core.house import House
 from backend.core.people import Role, StaffMember
@@ -287,8 +289,8 @@ def test_every_hour_of_five_years_has_its_next_working_day(
 # How it is read.
 
 
-def test_the_search_reads_by_index(booking: BookingDesk, house: House) -> None:
-    """What the search for times really asks: no table of talks, cells, days or absences is walked through."""
+def test_what_is_offered_and_held_is_read_by_index(booking: BookingDesk, house: House) -> None:
+    """What the search for times and a hold really ask: no table of talks, cells, days or absences is walked through."""
     asked: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_more: Any) -> None:
@@ -306,17 +308,107 @@ def test_the_search_reads_by_index(booking: BookingDesk, house: House) -> None:
             for statement, values in asked
         ]
 
-    engine = house.db._read_engine
-    sa.event.listen(engine, "before_cursor_execute", note)
+    engines = {house.db.engine, house.db._read_engine}
+    for engine in engines:
+        sa.event.listen(engine, "before_cursor_execute", note)
     try:
-        run(booking.offer())
+        run(booking.hold("form:a", run(booking.offer()).times[0].slot))
     finally:
-        sa.event.remove(engine, "before_cursor_execute", note)
+        for engine in engines:
+            sa.event.remove(engine, "before_cursor_execute", note)
     plans = house.db.read_now(explain)
-    assert 3 == len(plans)
+    assert {"booking", "booking_cell", "day_hours", "staff_absence"} <= {
+        word.strip('",') for statement, _ in asked for word in statement.split()
+    }
     for plan in plans:
         for table in ("booking", "booking_cell", "day_hours", "staff_absence"):
             assert f"SCAN {table}\n" not in plan + "\n" and f"Seq Scan on {table} " not in plan, plan
+
+
+# What is remembered. Hours are read once and then remembered until the stamp in the database is another.
+
+CHANGES = {
+    "therapist": (
+        "INSERT INTO therapist (staff_id, channels) VALUES ('bo', 'chat')",
+        "UPDATE therapist SET channels = 'chat,phone' WHERE staff_id = 'bo'",
+        "DELETE FROM therapist WHERE staff_id = 'bo'",
+    ),
+    "staff_member": (
+        "UPDATE staff_member SET active = false WHERE id = 'anna'",
+        "UPDATE staff_member SET first_name = 'Annika' WHERE id = 'anna'",
+        "DELETE FROM staff_member WHERE id = 'bo'",
+    ),
+    "working_hours": (
+        "INSERT INTO working_hours (id, staff_id, weekday, start_minute, end_minute) VALUES (99, 'anna', 5, 600, 660)",
+        "UPDATE working_hours SET end_minute = 690 WHERE id = 99",
+        "DELETE FROM working_hours WHERE id = 99",
+    ),
+    "hours_period": (
+        "INSERT INTO hours_period (id, staff_id, name, first) VALUES ('p', 'anna', 'vinter', '2026-12-01')",
+        "UPDATE hours_period SET first = '2026-12-02' WHERE id = 'p'",
+        "DELETE FROM hours_period WHERE id = 'p'",
+    ),
+    "acute_hours": (
+        "INSERT INTO acute_hours (id, staff_id, weekday, start_minute, end_minute) VALUES (99, 'anna', 3, 600, 660)",
+        "UPDATE acute_hours SET end_minute = 690 WHERE id = 99",
+        "DELETE FROM acute_hours WHERE id = 99",
+    ),
+    "day_hours": (
+        "INSERT INTO day_hours (id, staff_id, day, kind, start_minute, end_minute) "
+        "VALUES ('d', 'anna', '2026-11-28', 'extra', 600, 660)",
+        "UPDATE day_hours SET end_minute = 690 WHERE id = 'd'",
+        "DELETE FROM day_hours WHERE id = 'd'",
+    ),
+    "staff_absence": (
+        'INSERT INTO staff_absence (id, staff_id, kind, from_at, "by") '
+        "VALUES ('s', 'anna', 'sick', '2026-11-26 08:00:00+00:00', 'anna')",
+        "UPDATE staff_absence SET until_at = '2026-11-26 12:00:00+00:00' WHERE id = 's'",
+        "DELETE FROM staff_absence WHERE id = 's'",
+    ),
+}
+
+
+@pytest.mark.parametrize("table", CHANGES)
+def test_each_change_of_who_works_when_gives_another_stamp(house: House, booking: BookingDesk, table: str) -> None:
+    """Whoever makes it, in whatever process, past all of our code: else a time would be offered that nobody works."""
+    add_staff(house, "bo")
+
+    def stamp() -> str:
+        return str(house.db.read_now(lambda s: s.scalar(sa.text("SELECT stamp FROM schedule_stamp"))))
+
+    seen = [stamp()]
+    for change in CHANGES[table]:
+        house.db.write_now(lambda s, change=change: s.execute(sa.text(change)))
+        seen.append(stamp())
+    assert len(seen) == len(set(seen))
+
+
+def test_hours_changed_by_another_process_are_offered_at_once(house: House, booking: BookingDesk) -> None:
+    """A desk that has just looked sees what another server, or the command line, does to the same database."""
+    assert "26 11:00" in times(booking)
+    other = Database(house.db.url.render_as_string(hide_password=False))
+    other.write_now(lambda s: s.execute(sa.update(WorkingHours).values(end_minute=600)))
+    other.close()
+    assert ["26 09:00"] == times(booking, TOMORROW)
+    with pytest.raises(InvalidField):
+        run(booking.hold("form:a", rules.slot_id(at(TOMORROW, "11:00"), None)))
+
+
+def test_a_change_that_was_undone_leaves_nothing_behind(house: House, booking: BookingDesk) -> None:
+    """Somebody looks at their new hours, and the change fails: what was looked at is not what the next change gives."""
+    offering = booking._offering
+
+    def shorten_and_fail(session: Session) -> None:
+        session.execute(sa.update(WorkingHours).values(end_minute=600))
+        day = offering.at_work(session, at(TOMORROW, "11:00"), at(TOMORROW, "11:30"), None)
+        assert [] == day.able
+        raise LookupError
+
+    for _ in range(2):
+        with pytest.raises(LookupError):
+            house.db.write_now(shorten_and_fail)
+        house.db.write_now(lambda s: s.execute(sa.update(WorkingHours).values(end_minute=720)))
+        assert "26 11:00" in times(booking, TOMORROW)
 
 
 def test_personal_details_are_in_the_row_alone(house: House, desk: ScheduleDesk, anna: StaffMember) -> None:

@@ -153,5 +153,5 @@ def test_no_text_breaks_the_reading_of_slots(text: str) -> None:
 def test_equals_share_and_the_busier_waits() -> None:
     """The first free therapist is the one with the least of the day taken; chance decides among equals."""
     draws = iter([0.9, 0.1, 0.5])
-    assert "b" == rules.fairest(["a", "b", "c"], {}, lambda: next(draws))
-    assert "c" == rules.fairest(["a", "b", "c"], {"a": 0.5, "b": 0.25}, lambda: 0.5)
+    assert ["b", "c", "a"] == rules.fairly(["a", "b", "c"], {}, lambda: next(draws))
+    assert ["c", "b", "a"] == rules.fairly(["a", "b", "c"], {"a": 0.5, "b": 0.25}, lambda: 0.5)
