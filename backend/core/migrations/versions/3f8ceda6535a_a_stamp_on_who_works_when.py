@@ -1,14 +1,14 @@
 """A stamp on who works when.
 
 Revision: 3f8ceda6535a
-Follows: 55aca7cdb29f
+Follows: fb8dd20c4926
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "3f8ceda6535a"
-down_revision = "55aca7cdb29f"
+down_revision = "fb8dd20c4926"
 branch_labels = None
 depends_on = None
 
