@@ -221,6 +221,7 @@ def _register_features(app: Sanic, house: House) -> None:
         house,
         (house.phrases.texts, journey.texts, answers.texts, house.helplines.texts, house.tongues.texts),
         journey.explained(),
+        journey.forms,
     )
     texts.setup(shell, editing)
     signing.setup(shell, editing.signing)

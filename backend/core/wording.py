@@ -7,13 +7,29 @@ without a database. What has been published lies over them, and can be taken awa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
+from backend.core.reader import EASY, Band, Lang
+
 DEFAULT = "default"
 """The variant for readers of whom nothing is known."""
+WORD = "word."
+"""How the keys of the word list's texts begin."""
+FORMS = "forms"
+"""Beside the explanations of a word that an editor has added: its inflections, with commas between."""
+
+
+def child_reads(lang: Lang) -> Band:
+    """The variant of a word's explanation for children: as the oldest child reads that reads it."""
+    return "13-17" if lang == EASY else "10-12"
+
+
+def forms_in(text: str) -> list[str]:
+    """The inflections as they are written in the `FORMS` of a word, the dictionary form first."""
+    return [form for part in text.replace("\n", ",").split(",") if (form := " ".join(part.split()))]
 
 
 class Place(NamedTuple):
@@ -51,10 +67,16 @@ class Wording:
 
     def __init__(self) -> None:
         self._texts: Mapping[tuple[str, str], Mapping[str, str]] = {}
+        self.edition = 0
+        """Another number each time that something else is published."""
 
     def over(self, key: str, lang: str) -> Mapping[str, str]:
         """What is published for a key in a language, by variant; empty for most."""
         return self._texts.get((key, lang), {})
+
+    def begun(self, beginning: str, lang: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """Keys that begin so, with what is published for them in a language."""
+        return ((key, found) for (key, of), found in self._texts.items() if of == lang and key.startswith(beginning))
 
     def publish(self, texts: Iterable[tuple[Place, str]]) -> None:
         """Let these, and no others, lie over the files from now on."""
@@ -62,3 +84,4 @@ class Wording:
         for place, text in texts:
             found[place.key, place.lang][place.variant] = text
         self._texts = dict(found)
+        self.edition += 1

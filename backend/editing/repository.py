@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from backend.core.people import StaffMember
-from backend.core.wording import Place
+from backend.core.wording import FORMS, WORD, Place
 from backend.editing.rules import in_force
-from backend.editing.tables import DRAFT, PUBLISHED, TextVersion, TranslationSignature
+from backend.editing.tables import DRAFT, PUBLISHED, WITHDRAWN, TextVersion, TranslationSignature
 
 Signatures = dict[tuple[str, str], tuple[TranslationSignature, str]]
 """The newest signature by language and part, with the first name of who gave it."""
@@ -36,6 +36,16 @@ def newest(session: Session, place: Place) -> TextVersion | None:
         .order_by(TextVersion.number.desc())
         .limit(1)
     )
+
+
+def added_words(session: Session) -> list[tuple[str, str]]:
+    """Key and language of every word that has a form which somebody has written and nobody has taken back."""
+    query = sa.select(TextVersion.key, TextVersion.lang).where(
+        TextVersion.key.startswith(WORD, autoescape=True),
+        TextVersion.variant == FORMS,
+        TextVersion.state != WITHDRAWN,
+    )
+    return [(row[0], row[1]) for row in session.execute(query.distinct())]
 
 
 def drafts(session: Session) -> dict[Place, TextVersion]:

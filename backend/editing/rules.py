@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -10,7 +11,10 @@ from datetime import date, timedelta
 from backend.core.helplines import FIELDS, read_field
 from backend.core.readability import Measured, NeverSay, measure, too_hard
 from backend.core.reader import BANDS, Band
+from backend.core.wording import forms_in
 
+LONGEST_FORM = 60
+_FORM = re.compile(r"[^\W\d_]+(?:[ -][^\W\d_]+)*")
 LONGEST = 4_000
 """Characters of one text; the longest that a page has room for."""
 _UNKNOWN_READS: Band = "10-12"
@@ -76,6 +80,24 @@ def check(
         band = variant if variant in BANDS else _UNKNOWN_READS
         problems += [("hard_" + limit, band) for limit in too_hard(figures, band) if limit != "mean_words"]
     return Checked(tuple(problems), figures)
+
+
+def form_problems(text: str, taken: Mapping[str, str], key: str) -> list[tuple[str, str]]:
+    """What is wrong with the forms of a word; ``taken`` has the key of the word that each form belongs to already."""
+    forms = forms_in(text)
+    if not forms:
+        return [("empty", "")]
+    strange = [form for form in forms if len(form) > LONGEST_FORM or not _FORM.fullmatch(form)]
+    others = [form for form in forms if taken.get(form.lower(), key) != key]
+    problems = [("form_strange", ", ".join(strange))] if strange else []
+    problems += [("form_taken", ", ".join(others))] if others else []
+    return problems + ([("form_twice", "")] if len({form.lower() for form in forms}) < len(forms) else [])
+
+
+def word_id(form: str) -> str:
+    """The id of a word by its dictionary form: small letters without dots and rings, and hyphens."""
+    plain = "".join(sign for sign in unicodedata.normalize("NFKD", form.lower()) if not unicodedata.combining(sign))
+    return "-".join(re.findall(r"[a-z0-9]+", plain))
 
 
 def line_problems(fields: Mapping[str, str], today: date) -> list[tuple[str, str]]:

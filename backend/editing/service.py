@@ -20,10 +20,10 @@ from backend.core.errors import Conflict, InvalidField, NotFound
 from backend.core.helplines import FIELDS
 from backend.core.house import House
 from backend.core.people import Role, StaffMember
-from backend.core.readability import NeverSay
+from backend.core.readability import NeverSay, measure
 from backend.core.reader import Band
 from backend.core.vault import new_id
-from backend.core.wording import DEFAULT, About, Place, Text
+from backend.core.wording import DEFAULT, FORMS, WORD, About, Place, Text, child_reads, forms_in
 from backend.editing import repository, rules
 from backend.editing.rules import Checked
 from backend.editing.signing import SigningDesk
@@ -97,7 +97,9 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A text in one language with its history, the newest first."""
+    """A text in one language with its history, the newest first. ``added`` is a word that no file has: it is explained
+    to visitors once all its variants are published.
+    """
 
     key: str
     lang: str
@@ -106,6 +108,7 @@ class Opened:
     about: About
     variants: list[Variant]
     history: list[Version]
+    added: bool = False
 
     def read_by(self, band: Band, drafts: Mapping[str, str]) -> str:
         """What a reader of the band would meet, with ``drafts`` by variant in the place of what is in the fields."""
@@ -115,6 +118,18 @@ class Opened:
             if texts.get(name):
                 return texts[name]
         return ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewWord:
+    """A word for the word list, as it was sent. ``forms`` are its inflections with commas between, the dictionary form first."""
+
+    lang: str
+    forms: str
+    child: str
+    adult: str
+    source: str = ""
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +145,27 @@ class Edit:
 
 
 class EditingDesk:
-    """See the module. ``sources`` give every text that can be edited, as the files have it."""
+    """See the module. ``sources`` give every text that can be edited, as the files have it; ``forms`` those of the
+    words that the word list explains now, by language, each with the key of its text.
+    """
 
-    def __init__(self, house: House, sources: Sequence[Callable[[], Iterable[Text]]], explained: Iterable[str]) -> None:
+    def __init__(
+        self,
+        house: House,
+        sources: Sequence[Callable[[], Iterable[Text]]],
+        explained: Iterable[str],
+        forms: Callable[[], Mapping[str, Mapping[str, str]]] = dict,
+    ) -> None:
         self._house = house
         self._never = NeverSay.load(house.settings.content_dir)
         self._explained = frozenset(explained)
-        self._texts: Mapping[tuple[str, str], Text] = {
+        self._forms = forms
+        self._files: Mapping[tuple[str, str], Text] = {
             (text.key, text.lang): text for source in sources for text in source()
         }
-        self.signing = SigningDesk(house, self._texts)
+        self._texts = self._files
+        self.signing = SigningDesk(house, self._files)
+        self.word_langs = sorted({text.lang for text in self._files.values() if text.kind == "word"}, reverse=True)
 
     def open_to(self, staff: StaffMember) -> bool:
         """Whether this person edits texts."""
@@ -149,6 +175,7 @@ class EditingDesk:
         """Serve what counts today; asked for after each change and once a minute, since dates begin and end."""
         today = self._today()
         found = await self._house.db.read(lambda session: repository.published(session, today))
+        await self._find_words()
         self._house.wording.publish(
             (place, row.text) for place, row in found.items() if (place.key, place.lang) in self._texts
         )
@@ -157,6 +184,7 @@ class EditingDesk:
     async def listing(self, staff: StaffMember, search: str = "", only: str = "") -> Listing:
         """Texts whose key or words hold ``search``; ``only`` is ``stale``, ``draft``, ``published``, ``helpline``, ``word`` or empty. Raises `NotFound`."""
         self._admit(staff)
+        await self._find_words()
         today = self._today()
         drafts, published = await self._house.db.read(
             lambda session: (repository.drafts(session), repository.published(session, today))
@@ -183,6 +211,7 @@ class EditingDesk:
     async def open(self, staff: StaffMember, key: str, lang: str) -> Opened:
         """A text with every variant and version. Raises `NotFound`."""
         self._admit(staff)
+        await self._find_words()
         text = self._known(key, lang)
         rows = await self._house.db.read(lambda session: repository.of_key(session, key))
         history = [_version(row, name) for row, name in rows if row.lang == lang]
@@ -197,6 +226,7 @@ class EditingDesk:
                 for name, original in text.variants.items()
             ],
             history=history,
+            added=(key, lang) not in self._files,
         )
 
     def check(self, key: str, lang: str, variant: str, text: str) -> Checked:
@@ -204,6 +234,9 @@ class EditingDesk:
         known = self._known(key, lang)
         if variant not in known.variants:
             raise NotFound
+        if variant == FORMS:
+            problems = rules.form_problems(text, self._forms().get(lang, {}), key)
+            return Checked(tuple(problems), measure(text))
         checked = rules.check(
             text,
             known.variants[variant],
@@ -243,6 +276,45 @@ class EditingDesk:
             await self._house.db.write(keep)
         except IntegrityError:  # the same number, written in the same moment by somebody else
             raise Conflict from None
+
+    async def add_word(self, staff: StaffMember, word: NewWord) -> str:
+        """Begin a word in the word list, with drafts of its forms and both explanations; returns its key.
+
+        Raises `NotFound` for a language without a word list, and `InvalidField` with the field for what is empty,
+        too long, no word, or explained already, also by somebody in the same moment.
+        """
+        self._admit(staff)
+        await self._find_words()
+        if word.lang not in self.word_langs:
+            raise NotFound
+        parts = {FORMS: word.forms, child_reads(word.lang): word.child, "adult": word.adult}
+        for field, text in (("forms", word.forms), ("child", word.child), ("adult", word.adult)):
+            if not text.strip():
+                raise InvalidField("empty", field)
+            if len(text) > rules.LONGEST:
+                raise InvalidField("too_long", field)
+        for problem, _ in rules.form_problems(word.forms, self._forms().get(word.lang, {}), ""):
+            raise InvalidField(problem, "forms")
+        key = WORD + rules.word_id(forms_in(word.forms)[0])
+        if (key, word.lang) in self._texts or key == WORD:
+            raise InvalidField("form_taken", "forms")
+
+        def begin(session: Session) -> None:
+            now = self._house.clock.now()
+            for variant, text in parts.items():
+                place = Place(key, word.lang, variant)
+                before = repository.newest(session, place)
+                if before is not None and before.state != WITHDRAWN:  # added since we looked
+                    raise InvalidField("form_taken", "forms")
+                edit = Edit(text, before.number if before else 0, word.source, word.owner)
+                self._add(session, staff, place, edit, text.strip(), DRAFT, now)
+            audit.record(session, now, Tag.TEXT_WRITTEN, key, actor=staff.id, detail=word.lang)
+
+        try:
+            await self._house.db.write(begin)
+        except IntegrityError:  # the same word, added in the same moment by somebody else
+            raise InvalidField("form_taken", "forms") from None
+        return key
 
     async def publish(self, staff: StaffMember, version_id: str) -> None:
         """Serve a draft from now on. Raises `NotFound`, `InvalidField` ``unfit`` for what fails the checks, `Conflict`."""
@@ -310,6 +382,21 @@ class EditingDesk:
         await self._house.db.write(take_back)
         await self.reload()
 
+    async def _find_words(self) -> None:
+        """Know the words that editors have added, which no file has."""
+        added = await self._house.db.read(repository.added_words)
+        words = {
+            place: Text(*place, "word", {FORMS: "", child_reads(place[1]): "", "adult": ""})
+            for place in added
+            if place not in self._files
+        }
+        self._texts = {**self._files, **words}
+
+    def _variants(self, text: Text) -> list[str]:
+        """The variants that there are; a file says "" of one that it has not."""
+        added = (text.key, text.lang) not in self._files
+        return [name for name, words in text.variants.items() if words or added]
+
     def _admit(self, staff: StaffMember) -> None:
         if not self.open_to(staff):
             raise NotFound
@@ -350,7 +437,7 @@ class EditingDesk:
         session.flush()
 
     def _row(self, text: Text, drafts: Mapping[Place, TextVersion], published: Mapping[Place, TextVersion]) -> Row:
-        places = [Place(text.key, text.lang, name) for name, words in text.variants.items() if words]
+        places = [Place(text.key, text.lang, name) for name in self._variants(text)]
         live = [published[place] for place in places if place in published]
         # A text is as old as the oldest of its variants.
         dates = [published[place].reviewed if place in published else text.about.reviewed for place in places]
@@ -360,7 +447,7 @@ class EditingDesk:
             key=text.key,
             lang=text.lang,
             kind=text.kind,
-            sample=next((words for words in text.variants.values() if words), ""),
+            sample=next((words for words in text.variants.values() if words), _first(places, drafts, published)),
             owner=next((version.owner for version in live if version.owner), text.about.owner),
             reviewed=reviewed,
             state=DRAFT if any(place in drafts for place in places) else state,
@@ -405,6 +492,10 @@ class EditingDesk:
             written.valid_from or text.about.valid_from,
             written.valid_to or text.about.valid_to,
         )
+
+
+def _first(places: Iterable[Place], *found: Mapping[Place, TextVersion]) -> str:
+    return next((versions[place].text for place in places for versions in found if place in versions), "")
 
 
 def _where(place: Place) -> str:

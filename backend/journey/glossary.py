@@ -1,4 +1,7 @@
-"""Words that cannot be avoided, each explained for a child and for an adult: ``content/<language>/glossary.yml``."""
+"""Words that cannot be avoided, each explained for a child and for an adult: ``content/<language>/glossary.yml``.
+
+An editor may explain them anew, and add others, which are there once their forms and both explanations are published.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ import msgspec
 
 from backend.core.content import Located
 from backend.core.municipality import Strict
-from backend.core.reader import EASY, Band, Lang, Reader
-from backend.core.wording import Text, Wording
+from backend.core.reader import Lang, Reader
+from backend.core.wording import FORMS, WORD, Text, Wording, child_reads, forms_in
 
 _ID = re.compile(r"[a-z][a-z0-9-]*")
 
@@ -41,27 +44,29 @@ class Glossary:
         self.entries = entries
         self._lang = lang
         self._wording = wording or Wording()
-        self._of = {form.lower(): entry for entry in entries for form in entry.forms}
-        # The longest first: of "offentligt biträde" and "biträde", the whole expression is what needs explaining.
-        forms = sorted(self._of, key=len, reverse=True)
-        self._pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, forms))})\b", re.IGNORECASE) if forms else None
+        self._known = _Known(self._wording.edition, entries)
 
     def explained(self) -> frozenset[str]:
         """Every single word, in small letters, that stands in a form of an entry."""
-        return frozenset(word for form in self._of for word in re.findall(r"[^\W_]+", form))
+        return frozenset(word for form in self._now().of for word in re.findall(r"[^\W_]+", form))
+
+    def forms(self) -> Mapping[str, str]:
+        """Every form, in small letters, with the key of the text that explains it."""
+        return {form: WORD + entry.id for form, entry in self._now().of.items()}
 
     def texts(self, lang: Lang) -> Iterator[Text]:
         """Every explanation, for those who measure texts: the child's as the oldest child that reads it."""
         for entry in self.entries:
-            yield Text(f"word.{entry.id}", lang, "word", {_child(lang): entry.child, "adult": entry.adult})
+            yield Text(WORD + entry.id, lang, "word", {child_reads(lang): entry.child, "adult": entry.adult})
 
     def mark(self, text: str) -> list[tuple[str, Entry | None]]:
         """The text in pieces, each with its entry or None. Only the first of a word is marked: more would tire the eye."""
         pieces: list[tuple[str, Entry | None]] = []
         told: set[str] = set()
         end = 0
-        for found in self._pattern.finditer(text) if self._pattern else ():
-            entry = self._of[found[0].lower()]
+        known = self._now()
+        for found in known.pattern.finditer(text) if known.pattern else ():
+            entry = known.of[found[0].lower()]
             if entry.id in told:
                 continue
             told.add(entry.id)
@@ -74,15 +79,39 @@ class Glossary:
         return pieces
 
     def _published(self, entry: Entry) -> Entry:
-        over = self._wording.over(f"word.{entry.id}", self._lang)
+        over = self._wording.over(WORD + entry.id, self._lang)
         if not over:
             return entry
-        child = over.get(_child(self._lang), entry.child)
+        child = over.get(child_reads(self._lang), entry.child)
         return msgspec.structs.replace(entry, child=child, adult=over.get("adult", entry.adult))
 
+    def _now(self) -> _Known:
+        edition = self._wording.edition
+        if self._known.edition != edition:
+            self._known = _Known(edition, [*self.entries, *self._added()])
+        return self._known
 
-def _child(lang: Lang) -> Band:
-    return "13-17" if lang == EASY else "10-12"
+    def _added(self) -> Iterator[Entry]:
+        own = {WORD + entry.id for entry in self.entries}
+        for key, over in sorted(self._wording.begun(WORD, self._lang)):
+            child, adult = over.get(child_reads(self._lang)), over.get("adult")
+            forms = forms_in(over.get(FORMS, ""))
+            if key not in own and forms and child and adult:
+                yield Entry(key.removeprefix(WORD), forms, child, adult)
+
+
+class _Known:
+    """The words as they are in one edition of what is published; of two with the same form the first has it."""
+
+    def __init__(self, edition: int, entries: list[Entry]) -> None:
+        self.edition = edition
+        self.of: dict[str, Entry] = {}
+        for entry in entries:
+            for form in entry.forms:
+                self.of.setdefault(form.lower(), entry)
+        # The longest first: of "offentligt biträde" and "biträde", the whole expression is what needs explaining.
+        forms = sorted(self.of, key=len, reverse=True)
+        self.pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, forms))})\b", re.IGNORECASE) if forms else None
 
 
 def load_glossaries(content: Path, wording: Wording | None = None) -> Mapping[Lang, Glossary]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,10 @@ class Journey:
     def explained(self) -> frozenset[str]:
         """Swedish words, in small letters, that the word list explains to whoever taps them."""
         return self._glossaries["sv"].explained() if "sv" in self._glossaries else frozenset()
+
+    def forms(self) -> dict[str, Mapping[str, str]]:
+        """The forms of the words that are explained, by language, each with the key of the text that explains it."""
+        return {lang: glossary.forms() for lang, glossary in self._glossaries.items()}
 
     def station(self, station_id: str, reader: Reader) -> dict[str, Any]:
         """Title, text and the stations to offer next: ``{"title", "text", "next": [{"id", "title"}]}``.

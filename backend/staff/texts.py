@@ -9,15 +9,16 @@ from typing import Any
 from sanic import HTTPResponse, Request, redirect
 
 from backend.core.clock import to_local
-from backend.core.errors import Conflict, DomainError, InvalidField
+from backend.core.errors import Conflict, DomainError, InvalidField, NotFound
 from backend.core.helplines import Shown
 from backend.core.people import StaffMember
 from backend.core.reader import BANDS, Band, Reader
 from backend.core.wording import Place
-from backend.editing.service import Edit, EditingDesk, Opened
+from backend.editing.service import Edit, EditingDesk, NewWord, Opened
 from backend.staff.shell import Shell
 
 PATH = "/personal/texter"
+WORD = "/texter/nytt-ord"
 _ONLY = ("stale", "draft", "published", "helpline", "word")
 _KEY = r"([A-Za-z0-9_.\-]{1,120})"
 _LANG = r"([a-z\-]{2,12})"
@@ -53,7 +54,7 @@ def setup(shell: Shell, desk: EditingDesk) -> None:
             drafted=desk.check(key, lang, edited, draft) if edited and draft.strip() else None,
             error=error,
             seen=[(band, text.read_by(band, drafts), line_in(text, drafts, band)) for band in BANDS],
-            done=wanted if wanted in ("saved", "published", "withdrawn", "reviewed") else "",
+            done=wanted if wanted in ("saved", "published", "withdrawn", "reviewed", "added") else "",
         )
 
     def line_in(text: Opened, drafts: dict[str, str], band: Band) -> Shown | None:
@@ -74,6 +75,40 @@ def setup(shell: Shell, desk: EditingDesk) -> None:
         return await show(
             request, "texts", staff, listing=await desk.listing(staff, search, only), search=search, only=only
         )
+
+    async def new_word(
+        request: Request, staff: StaffMember, form: Any, status: int = 200, *, errors: dict[str, str] | None = None
+    ) -> HTTPResponse:
+        fields = {name: form.get(name) or "" for name in ("lang", "forms", "child", "adult", "source", "owner")}
+        langs = desk.word_langs
+        return await show(request, "new_word", staff, status, fields=fields, langs=langs, errors=errors or {})
+
+    @bp.get(WORD)
+    @known
+    async def word_form(request: Request, staff: StaffMember) -> HTTPResponse:
+        if not desk.open_to(staff):
+            raise NotFound
+        return await new_word(request, staff, {})
+
+    @bp.post(WORD)
+    @known
+    async def word_add(request: Request, staff: StaffMember) -> HTTPResponse:
+        form: Any = request.form or {}
+        word = NewWord(
+            lang=form.get("lang") or "sv",
+            forms=form.get("forms") or "",
+            child=form.get("child") or "",
+            adult=form.get("adult") or "",
+            source=(form.get("source") or "")[:400],
+            owner=(form.get("owner") or "")[:100],
+        )
+        try:
+            key = await desk.add_word(staff, word)
+        except InvalidField as problem:
+            return await new_word(
+                request, staff, form, problem.status, errors={problem.extra["field"]: sentence(problem)}
+            )
+        return _back(word.lang, key, "added")
 
     @bp.get(f"/texter/<lang:{_LANG}>/<key:{_KEY}>")
     @known

@@ -96,6 +96,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "GET /personal/skriv-in": ("karin", "/personal/skriv-in"),
     "GET /personal/texter": ("eva", "/personal/texter"),
     "GET /personal/texter/<lang>/<key>": ("eva", "/personal/texter/sv/staff.home"),
+    "GET /personal/texter/nytt-ord": ("eva", "/personal/texter/nytt-ord"),
     "GET /personal/tid/<booking_id>": ("anna", "/personal/tid/{booking_id}"),
     "GET /personal/tid/<booking_id>/flytta": ("anna", "/personal/tid/{booking_id}/flytta"),
 }
