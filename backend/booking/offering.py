@@ -227,7 +227,7 @@ class Offering:
         ahead = (to_local(slot.start).date() - to_local(now).date()).days
         if not self._settings.enabled or ahead > rules.LOOK_AHEAD:
             raise InvalidField("no_such_time", "slot")
-        found = self._schedules.of_day(session, slot.start)
+        found = self._schedules.of_day(session, slot.start, now)
         fitting = found.table.covering(slot.start) if slot.mark is not None else found.table.beginning(slot.start)
         able = [person for person in fitting if person.suits(slot.channel, slot.wish)]
         if not able and slot.mark is None:
@@ -257,7 +257,9 @@ class Offering:
             free_until = day.of.busy_from.get(person.id, _NEVER)
             if first + person.terms.cells <= free_until and self._takes(person, slot, now):
                 return self._place(person, slot.start)
-        # Nobody is free as it is; whoever has only holds that have run out, or the talk that moves, is free as well.
+        if moving is None and not day.of.run_out:
+            raise Taken
+        # Whoever has only holds that have run out, or the talk that moves, is free as well.
         needed = max((person.terms.cells for person in in_turn), default=1)
         state = repository.occupied(session, first, first + needed, now, moving=moving)
         for person in in_turn:
@@ -274,7 +276,7 @@ class Offering:
 
     def at_work(self, session: Session, start: datetime, end: datetime, channel: str | None) -> Day:
         """Everybody who works from ``start`` to ``end``, whatever times they begin their own talks at."""
-        found = self._schedules.of_day(session, start)
+        found = self._schedules.of_day(session, start, self._house.clock.now())
         working = found.table.at_work(start, end)
         return Day(found, [person for person in working if channel is None or channel in person.channels])
 
@@ -297,7 +299,7 @@ class Offering:
 
         ``day`` is that of the talk, if it has been read.
         """
-        found = day.of if day is not None else self._schedules.of_day(session, start)
+        found = day.of if day is not None else self._schedules.of_day(session, start, now)
         able = [person for person in found.table.people.values() if person.suits(channel, wish)]
         able = [person for person in able if found.table.covers(person, start)]
         if not able:

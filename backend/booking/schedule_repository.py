@@ -75,10 +75,11 @@ _BUSY_FROM = (
     .where(_cell.c.therapist_id == Therapist.staff_id, _cell.c.cell >= sa.bindparam("first"))
     .scalar_subquery()
 )
+_RUN_OUT = sa.exists().where(_booking.c.state == HELD, _booking.c.hold_until <= sa.bindparam("now", type_=Instant()))
 # One statement, since most of what a small one costs is its way to the database and back. The stamp is the row
-# without talks.
+# without talks; it says as well whether any hold has run out and still has its cells.
 _DAY: Any = sa.union_all(
-    sa.select(ScheduleStamp.stamp, sa.cast(sa.null(), sa.Integer), sa.cast(sa.null(), sa.Integer)),
+    sa.select(ScheduleStamp.stamp, sa.cast(sa.null(), sa.Integer), sa.case((_RUN_OUT, 1), else_=0)),
     sa.select(Therapist.staff_id, _TALKS, _BUSY_FROM),
 )
 
@@ -169,12 +170,13 @@ class Schedule:
 @dataclass(frozen=True, slots=True)
 class OneDay:
     """Everybody's working times on the day of a moment, how many talks each has in it (held ones too), and the first
-    cell that each has taken at that moment or after it.
+    cell that each has taken at that moment or after it; ``run_out``: some of these may be those of a hold that has.
     """
 
     table: Timetable
     talks: Mapping[str, int]
     busy_from: Mapping[str, int]
+    run_out: bool
 
     def load(self, therapists: Collection[str]) -> dict[str, float]:
         """The share of each one's working day that is taken."""
@@ -194,24 +196,20 @@ class Schedules:
         remembered = self._as_of(session.connection().execute(_STAMP).one()[0])
         return _once(remembered.spans, (first, last), lambda: Schedule(self._read(session, _HOURS, {}, first, last)))
 
-    def of_day(self, session: Session, moment: datetime) -> OneDay:
-        """The local day of ``moment``."""
+    def of_day(self, session: Session, moment: datetime, now: datetime) -> OneDay:
+        """The local day of ``moment``, as things are ``now``."""
         day = to_local(moment).date()
-        bounds = {"begin": instant(day, 0), "end": instant(day, 24 * 60), "first": rules.cells(moment, 1).start}
-        stamp, talks, busy_from = "", {}, {}
-        for name, count, cell in session.connection().execute(_DAY, bounds).all():
-            if count is None:
-                stamp = name
-                continue
-            talks[name] = count
-            if cell is not None:
-                busy_from[name] = cell
+        bounds = {"begin": instant(day, 0), "end": instant(day, 24 * 60)}
+        rows = session.connection().execute(_DAY, bounds | {"first": rules.cells(moment, 1).start, "now": now}).all()
+        talks = {name: count for name, count, _ in rows if count is not None}
+        busy_from = {name: cell for name, count, cell in rows if count is not None and cell is not None}
+        stamp, run_out = next((name, bool(flag)) for name, count, flag in rows if count is None)
         weekday = {"weekday": day.weekday()}
 
         def read() -> Timetable:
             return Timetable(day, self._read(session, _HOURS_OF_DAY, weekday, day, day), self._closed)
 
-        return OneDay(_once(self._as_of(stamp).days, day, read), talks, busy_from)
+        return OneDay(_once(self._as_of(stamp).days, day, read), talks, busy_from, run_out)
 
     def _as_of(self, stamp: str) -> _Remembered:
         if self._remembered.stamp != stamp or self._remembered.full:

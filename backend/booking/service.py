@@ -211,9 +211,9 @@ class BookingDesk:
                 return self._as_held(session, mine, mine.hold_until, now)
             if mine is not None and mine.state == BOOKED and mine.end_at > now:
                 raise AlreadyBooked
-            day = self._offering.check(session, wanted, now)
             if mine is not None:
                 self._let_go(session, mine, now)
+            day = self._offering.check(session, wanted, now)
             place = self._offering.choose(session, day, wanted, now)
             until = now + timedelta(minutes=self._settings.hold_minutes)
             repository.add(
