@@ -8,9 +8,11 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,10 +21,63 @@ import sqlalchemy as sa
 from backend.core import migrate
 
 
-class Server:
-    """A running server; `new_database` makes a migrated database in it, without rows, and returns its URL."""
+class Process:
+    """A server of our own, to be started, stopped and killed."""
 
-    def __init__(self, admin_url: sa.URL, *, durable: bool) -> None:
+    def __init__(self, folder: Path, binaries: Path, user: int | None) -> None:
+        self._folder, self._binaries, self._user = folder, binaries, user
+        self._data, self.port = folder / "data", _free_port()
+        self._run("initdb", "-D", self._data, "-U", "koll", "-A", "trust", "-E", "UTF8", "--no-sync")
+
+    def start(self) -> None:
+        """Returns when it answers, recovered if it had to be."""
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self._folder}"
+        self._run("pg_ctl", "-D", self._data, "-o", options, "-l", self._folder / "log", "-w", "start")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", self._data, "-m", "immediate", "stop")
+
+    def kill(self) -> None:
+        """SIGKILL to the server and all its processes, as when the power goes; returns when they are gone.
+
+        Their locks go too: what is dead and not yet buried still has its number, and would be taken for alive.
+        """
+        first = int((self._data / "postmaster.pid").read_text().split()[0])
+        pids = [first, *(pid for pid in _processes() if _status(pid)[1] == first)]
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        while any(_status(pid)[0] not in "ZX" for pid in pids):
+            time.sleep(0.01)
+        for lock in (self._data / "postmaster.pid", self._folder / f".s.PGSQL.{self.port}.lock"):
+            lock.unlink(missing_ok=True)
+
+    def _run(self, program: str, *arguments: object) -> None:
+        command = [str(self._binaries / program), *map(str, arguments)]
+        subprocess.run(command, check=True, capture_output=True, user=self._user, cwd="/")
+
+
+def _processes() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def _status(pid: int) -> tuple[str, int]:
+    """The state of a process and its parent; ``X`` for one that is no more."""
+    try:
+        state, parent, *_ = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return "X", 0
+    return state, int(parent)
+
+
+class Server:
+    """A running server; `new_database` makes a migrated database in it, without rows, and returns its URL.
+
+    ``process`` is there if it is our own to kill.
+    """
+
+    def __init__(self, admin_url: sa.URL, *, durable: bool, process: Process | None = None) -> None:
+        self.process = process
         self._admin_url = admin_url
         self._numbers = itertools.count()
         if not durable:
@@ -75,15 +130,13 @@ def serve(*, durable: bool = False) -> Iterator[Server]:
     try:
         if user is not None:
             os.chown(folder, user, -1)
-        data, port = folder / "data", _free_port()
-        _run([binaries / "initdb", "-D", data, "-U", "koll", "-A", "trust", "-E", "UTF8", "--no-sync"], user)
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
-        _run([binaries / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start"], user)
+        process = Process(folder, binaries, user)
+        process.start()
         try:
-            url = sa.URL.create("postgresql+psycopg", "koll", None, "127.0.0.1", port, "postgres")
-            yield Server(url, durable=durable)
+            url = sa.URL.create("postgresql+psycopg", "koll", None, "127.0.0.1", process.port, "postgres")
+            yield Server(url, durable=durable, process=process)
         finally:
-            _run([binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop"], user)
+            process.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -115,10 +168,6 @@ def _unprivileged() -> int:
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name).pw_uid
     return 65534
-
-
-def _run(command: list[object], user: int | None) -> None:
-    subprocess.run([str(part) for part in command], check=True, capture_output=True, user=user, cwd="/")
 
 
 def _free_port() -> int:
