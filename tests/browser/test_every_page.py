@@ -31,6 +31,8 @@ OPEN = """() => {
     return over.length;
 }"""
 """Opens what is folded away; says how many open on top of something else, and are looked at one by one."""
+NEAR = """() => document.querySelectorAll("main *").forEach(one => { one.style.contentVisibility = "visible"; })"""
+"""Lays out what a page lays out only when it comes near: until then its boxes lie where nobody meets them."""
 MAIN = (
     "GET /", "GET /boka", "GET /hjalp-nu", "GET /karta/<slug>", "GET /karta/har", "GET /min-sida", "GET /skriv",
     "GET /personal", "GET /personal/arende/<case_id>", "GET /personal/arende/<case_id>/karta", "GET /personal/arenden",
@@ -125,6 +127,7 @@ def entered(browser: Browser, place: Place, windows: dict[str, BrowserContext], 
 def found_on(page: Page) -> list[str]:
     """Everything that is wrong with a page at every size and in both themes, with all that is folded away opened."""
     page.evaluate(Axe().axe_script)
+    page.evaluate(NEAR)
     bubbles = page.evaluate(OPEN)
     found: list[str] = []
     for number in range(bubbles):
