@@ -181,7 +181,10 @@ class RetentionDesk(Desk):
         return Waiting(cases[:LISTED], sent[:LISTED], len(cases) > LISTED or len(sent) > LISTED)
 
     def _waiting_cases(self, session: Session, staff: StaffMember) -> list[WaitingCase]:
-        """One for each person: the case that was closed last. Who has been placed is kept, whatever the answer."""
+        """Those of the unit that they lead, whose answer is theirs; for each person the case that was closed last.
+
+        Who has been placed is kept, whatever the answer.
+        """
         other = aliased(Case)
         closed_later = sa.exists().where(
             other.person_id == Case.person_id, sa.or_(other.closed_at.is_(None), other.closed_at > Case.closed_at)
@@ -189,7 +192,12 @@ class RetentionDesk(Desk):
         query = (
             repository.readable_by(staff, self._now())
             .join(Person, Person.id == Case.person_id)
-            .where(Case.closed_at.is_not(None), Person.kept == "", ~closed_later)
+            .where(
+                Case.unit == staff.unit,
+                Case.closed_at.is_not(None),
+                Person.kept == sa.literal_column("''"),
+                ~closed_later,
+            )
             .order_by(Case.closed_at, Case.id)
             .limit(LISTED + 1)
         )

@@ -41,7 +41,9 @@ class SeatState(StrEnum):
 OPEN_SEATS = (SeatState.ASKED.value, SeatState.LATER.value, SeatState.ACCEPTED.value)
 _OPEN = sa.text("state IN ('asked', 'later', 'accepted')")
 _NOT_CLOSED = sa.text("state <> 'closed'")
+_CLOSED = sa.text("closed_at IS NOT NULL")
 _ERASABLE = sa.text("kept = 'no'")
+_UNANSWERED = sa.text("kept = ''")
 
 
 class Person(Base):
@@ -66,7 +68,10 @@ class Person(Base):
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     kept: Mapped[str] = mapped_column(default="", server_default="")
 
-    __table_args__ = (sa.Index("ix_person_erasable", "created_at", sqlite_where=_ERASABLE, postgresql_where=_ERASABLE),)
+    __table_args__ = (
+        sa.Index("ix_person_erasable", "created_at", sqlite_where=_ERASABLE, postgresql_where=_ERASABLE),
+        sa.Index("ix_person_unanswered", "id", sqlite_where=_UNANSWERED, postgresql_where=_UNANSWERED),
+    )
 
 
 class Family(Base):
@@ -100,7 +105,7 @@ class Case(Base):
     __tablename__ = "care_case"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    person_id: Mapped[str] = mapped_column(sa.ForeignKey("person.id"))
+    person_id: Mapped[str] = mapped_column(sa.ForeignKey("person.id"), index=True)
     unit: Mapped[str]
     state: Mapped[str]
     coordinator_id: Mapped[str | None] = mapped_column(sa.ForeignKey("staff_member.id"), index=True)
@@ -123,6 +128,7 @@ class Case(Base):
             postgresql_where=_NOT_CLOSED,
         ),
         sa.Index("ix_care_case_open_unit", "unit", "opened_at", sqlite_where=_NOT_CLOSED, postgresql_where=_NOT_CLOSED),
+        sa.Index("ix_care_case_closed_unit", "unit", "closed_at", sqlite_where=_CLOSED, postgresql_where=_CLOSED),
     )
 
 

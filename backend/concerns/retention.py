@@ -47,7 +47,7 @@ def unanswered(session: Session, staff: StaffMember, apart: Apart, at_most: int)
     """What ``staff`` may open, is closed and in no case, and waits for the answer: the oldest first."""
     query = (
         repository.openable_by(staff)
-        .where(Concern.closed_at.is_not(None), Concern.kept == "", _not_in(apart.concerns, apart.stories))
+        .where(Concern.closed_at.is_not(None), Concern.kept == "", _apart(apart))
         .order_by(Concern.closed_at, Concern.id)
         .limit(at_most)
     )
@@ -79,8 +79,8 @@ def due(
             Concern.closed_at.is_not(None),
             Concern.closed_at <= closed_by,
             Concern.id > last,
-            _not_in(apart.concerns, apart.stories),
-            sa.or_(Concern.story_id.is_(None), Concern.story_id.not_in(apart.open_stories)),
+            _apart(apart),
+            ~_among(apart.open_stories, Concern.story_id),
             sa.or_(~investigated, Concern.received_at < investigated_before),
         )
         .order_by(Concern.id)
@@ -90,8 +90,14 @@ def due(
     return list(session.scalars(query))
 
 
-def _not_in(concerns: sa.Select[Any], stories: sa.Select[Any]) -> sa.ColumnElement[bool]:
-    return sa.and_(Concern.id.not_in(concerns), sa.or_(Concern.story_id.is_(None), Concern.story_id.not_in(stories)))
+def _apart(apart: Apart) -> sa.ColumnElement[bool]:
+    """That it is in no case. Each id is looked up: a list of all that are in cases may have a million."""
+    return ~sa.or_(_among(apart.concerns, Concern.id), _among(apart.stories, Concern.story_id))
+
+
+def _among(ids: sa.Select[Any], column: Any) -> sa.ColumnElement[bool]:
+    (found,) = ids.selected_columns
+    return ids.where(found == column).exists()
 
 
 def go_with_case(session: Session, concern_ids: Collection[str], closed_by: datetime) -> list[str]:
@@ -120,9 +126,9 @@ def stories_of(session: Session, concern_ids: Collection[str]) -> set[str]:
     return {story_id for story_id in session.scalars(query) if story_id is not None}
 
 
-def stories_in_use() -> sa.Select[Any]:
-    """The ids of the stories that a concern refers to, for use inside a query."""
-    return sa.select(Concern.story_id).where(Concern.story_id.is_not(None))
+def led_from(story_id: Any) -> sa.ColumnElement[bool]:
+    """A condition: there is a concern that the story with the id in this column has led to."""
+    return sa.exists().where(Concern.story_id == story_id)
 
 
 def erase(session: Session, concern_ids: Sequence[str]) -> set[str]:

@@ -43,7 +43,7 @@ def alone(session: Session, closed_by: datetime, now: datetime, apart: sa.Select
     query = sa.select(Story.id).where(
         Story.state != State.DRAFT.value,
         Story.changed_at <= closed_by,
-        Story.id.not_in(retention.stories_in_use()),
+        ~retention.led_from(Story.id),
         Story.id.not_in(apart),
         Story.id.not_in(still_open(now)),
     )
