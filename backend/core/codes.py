@@ -96,8 +96,7 @@ class Codebook:
         """
         found: list[str] = []
         run: list[str] = []
-        cleaned = "".join(character if character.isalpha() else " " for character in fold(text))
-        for token in cleaned.split():
+        for token in _tokens(text):
             word = self._folded.get(token)
             run = [*run, word][-WORDS:] if word else []
             if len(run) == WORDS:
@@ -106,8 +105,12 @@ class Codebook:
 
     def listed(self, text: str) -> int:
         """How many words of ``text`` are in the list: many, and it may be a code with a slip in it."""
-        cleaned = "".join(character if character.isalpha() else " " for character in fold(text))
-        return sum(token in self._folded for token in cleaned.split())
+        return sum(token in self._folded for token in _tokens(text))
+
+    def is_code(self, text: str) -> bool:
+        """Whether ``text`` is six listed words and nothing else, so that it may be a code and tells nothing."""
+        tokens = _tokens(text)
+        return len(tokens) == WORDS and all(token in self._folded for token in tokens)
 
     def close(self) -> None:
         """Let the threads go."""
@@ -116,6 +119,10 @@ class Codebook:
     def _hash(self, words: str) -> bytes:
         secret = hmac.digest(self._pepper, fold(words).encode(), "sha256")
         return hash_secret_raw(secret, self._salt, 2, 19 * 1024, 1, 32, Type.ID)
+
+
+def _tokens(text: str) -> list[str]:
+    return "".join(character if character.isalpha() else " " for character in fold(text)).split()
 
 
 class CodeBrake:

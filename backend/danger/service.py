@@ -100,13 +100,17 @@ class DangerWatch:
         return None if self._model is None else self._model.vector(text)
 
     def assess_fields(self, texts: Sequence[str | None], reader: Reader) -> Card | None:
-        """The most serious card that any of a form's fields calls for, or None."""
-        found = [self.assess(text, lang=reader.spoken) for text in texts if text]
+        """The most serious card that any of a form's fields calls for, or None.
+
+        Six words of a return code were drawn by lot: now and then the model takes such a row for danger.
+        """
+        words = [text for text in texts if text and not self._house.codes.is_code(text)]
+        found = [self.assess(text, lang=reader.spoken) for text in words]
         urgent = [one for one in found if one.level in (Level.A0, Level.A1)]
         if not urgent:
             return None
         worst = max(urgent, key=lambda one: one.level or Level.A2)
-        told = next(text for text, one in zip(filter(None, texts), found, strict=True) if one is worst)
+        told = next(text for text, one in zip(words, found, strict=True) if one is worst)
         return self.card(worst, reader, self.tongue(told, worst))
 
     def tongue(self, text: str, assessment: Assessment) -> str | None:

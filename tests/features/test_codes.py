@@ -12,7 +12,9 @@ from backend.core import codes
 from backend.core.codes import CodeBrake
 from backend.core.errors import TooMany
 from backend.core.house import House
+from backend.core.reader import Reader
 from backend.core.vault import new_id
+from backend.danger.service import DangerWatch
 from tests.conftest import ManualClock
 
 DAY = timedelta(days=1)
@@ -40,6 +42,17 @@ def test_ordinary_words_are_no_code(house: House) -> None:
     made = asyncio.run(house.codes.new())
     assert house.codes.find(" ".join(made.words.split()[:5])) == ()
     assert house.codes.find("jag vill avboka min tid i morgon tack") == ()
+
+
+def test_a_code_alone_is_no_cry_for_help_and_one_beside_it_is_heard(house: House) -> None:
+    """Six words drawn by lot say nothing, whatever they look like; what somebody writes around them does."""
+    watch = DangerWatch(house)
+    drawn = "lodjur krita finfin trapphus klänning rostig"
+    assert house.codes.is_code(drawn) and house.codes.is_code("LODJUR, krita finfin\ntrapphus klanning rostig")
+    assert watch.assess_fields([drawn], Reader()) is None
+    for told in (f"{drawn} jag vill dö", f"jag vill dö {drawn}", "jag vill dö"):
+        assert not house.codes.is_code(told)
+        assert watch.assess_fields([told, drawn], Reader()) is not None
 
 
 def test_the_words_are_gone_once_saved(house: House, clock: ManualClock) -> None:
