@@ -212,9 +212,11 @@ class Schedules:
         return OneDay(_once(self._as_of(stamp).days, day, read), talks, busy_from, run_out)
 
     def _as_of(self, stamp: str) -> _Remembered:
-        if self._remembered.stamp != stamp or self._remembered.full:
-            self._remembered = _Remembered(stamp)
-        return self._remembered
+        # By a name of its own: another thread, with an older look at the database, may put another in its place.
+        remembered = self._remembered
+        if remembered.stamp != stamp or remembered.full:
+            remembered = self._remembered = _Remembered(stamp)
+        return remembered
 
     def _read(self, session: Session, hours_of: Any, weekday: dict[str, Any], first: date, last: date) -> list[Person]:
         connection = session.connection()
