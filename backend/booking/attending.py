@@ -592,4 +592,4 @@ def _text(words: str, field: str, *, needed: bool = False) -> str:
 
 
 def _reader(booking: Booking) -> Reader:
-    return Reader(booking.who, booking.band, booking.lang)  # type: ignore[arg-type]
+    return Reader.stored(booking.who, booking.band, booking.lang)

@@ -441,4 +441,4 @@ def _as_row(row: Callback, name: str, staff: StaffMember, now: datetime) -> Call
 
 
 def _reader(row: Callback) -> Reader:
-    return Reader(row.who, row.band, row.lang)  # type: ignore[arg-type]
+    return Reader.stored(row.who, row.band, row.lang)

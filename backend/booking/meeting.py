@@ -95,7 +95,7 @@ class Meetings:
         if row is None:
             return None
         booking, name, unit = row
-        reader = Reader(booking.who, booking.band, booking.lang)  # type: ignore[arg-type]
+        reader = Reader.stored(booking.who, booking.band, booking.lang)
         return Appointment(
             booking.id, booking.therapist_id, name, unit, booking.start_at, booking.end_at, reader, booking.interpreter
         )

@@ -144,7 +144,7 @@ def remind_anew(session: Session, house: House, booking: Booking, now: datetime)
     stop_reminding(session, booking.id)
     reminder = reminder_of(house, booking)
     if reminder is not None:
-        reader = Reader(booking.who, booking.band, booking.lang)  # type: ignore[arg-type]
+        reader = Reader.stored(booking.who, booking.band, booking.lang)
         remind(session, house, booking.id, booking.start_at, reminder, reader, now)
 
 

@@ -579,7 +579,7 @@ class ScheduleDesk:
                             talk.start_at,
                             talk.end_at,
                             talk.channel or "",
-                            Reader(talk.who, talk.band, talk.lang),  # type: ignore[arg-type]
+                            Reader.stored(talk.who, talk.band, talk.lang),
                             talk.state == HELD,
                             talk.end_at > now and self._misplaced(person, talk),
                         )
@@ -616,7 +616,7 @@ class ScheduleDesk:
                 rules.read_wish(talk.wish or "").without("therapist"),
             )
             free = [Whose(place.therapist, place.name) for place in places if place.therapist != member.id]
-            reader = Reader(talk.who, talk.band, talk.lang)  # type: ignore[arg-type]
+            reader = Reader.stored(talk.who, talk.band, talk.lang)
             found.append(
                 Affected(talk.id, talk.start_at, talk.end_at, talk.channel or "", reader, member.first_name, free)
             )

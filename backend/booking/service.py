@@ -632,4 +632,4 @@ class BookingDesk:
 
 
 def _reader(booking: Booking) -> Reader:
-    return Reader(booking.who, booking.band, booking.lang)  # type: ignore[arg-type]
+    return Reader.stored(booking.who, booking.band, booking.lang)

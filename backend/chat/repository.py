@@ -404,7 +404,7 @@ def _opened(vault: Vault, chat: Chat) -> OpenChat:
         id=chat.id,
         conversation=chat.conversation,
         data_key=chat.data_key,
-        reader=Reader(chat.who, chat.band, chat.lang),  # type: ignore[arg-type]
+        reader=Reader.stored(chat.who, chat.band, chat.lang),
         state=state,
         unanswered=tuple(chat.unanswered.split()),
         corrected=frozenset(chat.corrected.split()),

@@ -319,7 +319,7 @@ class ConcernDesk:
                 concern.state,
                 unit,
                 self._answers(session, concern),
-                Reader(concern.who, concern.band, concern.lang),  # type: ignore[arg-type]  # as they were stored
+                Reader.stored(concern.who, concern.band, concern.lang),
                 self._moves(session, concern),
             )
 

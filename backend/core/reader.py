@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 Who = Literal["child", "partner", "parent", "adult", "professional"]
 Band = Literal["6-9", "10-12", "13-17", "adult", "parent"]
@@ -53,6 +53,11 @@ class Reader:
             return cls(lang=lang)
         who, band = _COMBINED.get(combined) or _PARTLY[combined]
         return cls(who, band, lang)
+
+    @classmethod
+    def stored(cls, who: str | None, band: str | None, lang: Lang) -> Reader:
+        """From the columns of a row, in which a reader was put down."""
+        return cls(cast("Who | None", who), cast("Band | None", band), lang)
 
     @property
     def combined(self) -> str | None:

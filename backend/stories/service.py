@@ -846,7 +846,7 @@ class StoryDesk:
 
 def reader_of(story: Story) -> Reader:
     """Who has said that they are telling."""
-    return Reader(story.who, story.band, story.lang)  # type: ignore[arg-type]
+    return Reader.stored(story.who, story.band, story.lang)
 
 
 def _sent(received: Received, words: str | None) -> Sent:

@@ -892,4 +892,4 @@ def _with(talk_id: str, staff_id: str | None) -> str:
 
 
 def _reader(talk: Talk) -> Reader:
-    return Reader(talk.who, talk.band, talk.lang)  # type: ignore[arg-type]
+    return Reader.stored(talk.who, talk.band, talk.lang)
