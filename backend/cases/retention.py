@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -84,15 +84,17 @@ class RetentionDesk(Desk):
         A record's data key goes with its row, and a case's with its own, so what was sealed can never be opened again.
         In batches, each in one transaction: a stop in between leaves whole records, and the next run goes on.
         """
-        keep = self._house.municipality.retention.case_days
-        if keep == 0:
-            return 0
+        return await self._in_batches(self._erase_after, self._house.municipality.retention.case_days)
+
+    async def _in_batches(self, erase: Callable[..., tuple[int, str]], keep: int) -> int:
+        """``erase`` until nothing is left to erase, each time in a transaction of its own; never where ``keep`` is 0."""
         gone, after = 0, ""
-        while True:
-            batch, after = await self._house.db.write(partial(self._erase_after, last=after, keep=keep))
+        while keep:
+            batch, after = await self._house.db.write(partial(erase, last=after, keep=keep))
             gone += batch
             if not after:
-                return gone
+                break
+        return gone
 
     def _erase_after(self, session: Session, *, last: str, keep: int) -> tuple[int, str]:
         """Erase what is due in the next batch of records after the id ``last``; how many, and the id to go on from."""
@@ -126,15 +128,7 @@ class RetentionDesk(Desk):
         it was: the latest that a child of the report can be born is the year after it. What is in a case goes with the
         case. The log has the counts alone; batches as in `purge`.
         """
-        keep = self._house.municipality.retention.concern_days
-        if keep == 0:
-            return 0
-        gone, after = 0, ""
-        while True:
-            batch, after = await self._house.db.write(partial(self._erase_sent_after, last=after, keep=keep))
-            gone += batch
-            if not after:
-                return gone
+        return await self._in_batches(self._erase_sent_after, self._house.municipality.retention.concern_days)
 
     def _erase_sent_after(self, session: Session, *, last: str, keep: int) -> tuple[int, str]:
         now, apart = self._now(), _apart(self._now())
