@@ -5,14 +5,17 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
+from functools import partial
 
 from sqlalchemy.orm import Session
 
 from backend.booking import repository, rules
 from backend.booking.rules import ANYBODY, Person, Slot, Wanted, Wish
 from backend.booking.schedule_repository import Defaults, OneDay, Schedule, Schedules
+from backend.booking.timetable import Timetable
 from backend.core import audit
 from backend.core.audit import Tag
 from backend.core.clock import to_local
@@ -105,6 +108,12 @@ class Day:
 
     of: OneDay
     able: Sequence[Person]
+
+
+def _able(slot: Slot, table: Timetable) -> list[Person]:
+    """Those who could take a talk at a slot on a day on which nothing else is booked."""
+    fitting = table.covering(slot.start) if slot.mark is not None else table.beginning(slot.start)
+    return [person for person in fitting if person.suits(slot.channel, slot.wish)]
 
 
 class Offering:
@@ -224,17 +233,19 @@ class Offering:
 
         Raises `InvalidField` if nobody ever begins a talk then, and `Taken` if it is over.
         """
-        ahead = (to_local(slot.start).date() - to_local(now).date()).days
-        if not self._settings.enabled or ahead > rules.LOOK_AHEAD:
-            raise InvalidField("no_such_time", "slot")
+        self._refuse_never(slot, now)
         found = self._schedules.of_day(session, slot.start, now)
-        fitting = found.table.covering(slot.start) if slot.mark is not None else found.table.beginning(slot.start)
-        able = [person for person in fitting if person.suits(slot.channel, slot.wish)]
+        able = _able(slot, found.table)
         if not able and slot.mark is None:
             raise InvalidField("no_such_time", "slot")
         if not able or slot.start <= now:
             raise Taken
         return Day(found, able)
+
+    def _refuse_never(self, slot: Slot, now: datetime) -> None:
+        ahead = (to_local(slot.start).date() - to_local(now).date()).days
+        if not self._settings.enabled or ahead > rules.LOOK_AHEAD:
+            raise InvalidField("no_such_time", "slot")
 
     def choose(
         self,
@@ -270,9 +281,16 @@ class Offering:
                 return place
         raise Taken
 
-    def take(self, session: Session, slot: Slot, now: datetime) -> Place:
-        """`check` and `choose` in one: for whoever has nothing to let go of in between."""
-        return self.choose(session, self.check(session, slot, now), slot, now)
+    def take(self, session: Session, slot: Slot, now: datetime) -> tuple[Day, Place]:
+        """`check` and `choose` in one. Where many could take the talk, a few drawn by lot are asked first."""
+        self._refuse_never(slot, now)
+        drawn = self._schedules.drawn(session, slot.start, now, partial(_able, slot))
+        if drawn is not None and slot.start > now:
+            with suppress(Taken):
+                day = Day(*drawn)
+                return day, self.choose(session, day, slot, now)
+        day = self.check(session, slot, now)
+        return day, self.choose(session, day, slot, now)
 
     def at_work(self, session: Session, start: datetime, end: datetime, channel: str | None) -> Day:
         """Everybody who works from ``start`` to ``end``, whatever times they begin their own talks at."""

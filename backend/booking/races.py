@@ -16,6 +16,10 @@ T = TypeVar("T")
 _ROUNDS = 100
 
 
+class LostRace(Exception):
+    """Raised by work that has seen somebody else's deed too late to do its own, and is to look again."""
+
+
 async def contend(database: Database, work: Callable[[Session], T]) -> T:
     """Run ``work`` in a transaction, again for as long as it loses a race; raises `Taken` when there is no end to it.
 
@@ -24,6 +28,8 @@ async def contend(database: Database, work: Callable[[Session], T]) -> T:
     for _ in range(_ROUNDS):
         try:
             return await database.write(work)
+        except LostRace:
+            continue
         except IntegrityError as error:
             if not _lost_race(error):
                 raise

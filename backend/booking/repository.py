@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from backend.booking.lifecycle import BOOKED, CANCELLED, HELD, STANDS
@@ -37,6 +38,7 @@ _OWNED = sa.select(
     _booking.c.receipt,
     _booking.c.wish,
 )
+_OWNED_COLUMNS = len(_OWNED.selected_columns)
 _OF_HOLDER = _OWNED.where(
     _booking.c.holder == sa.bindparam("holder"), ACTIVE, _booking.c.state == sa.bindparam("state")
 )
@@ -44,20 +46,24 @@ _ACTIVE_OF = _OWNED.where(_booking.c.holder == sa.bindparam("holder"), ACTIVE)
 _ACTIVE_LOCKED = _ACTIVE_OF.with_for_update()
 _BY_ID = _OWNED.where(_booking.c.id == sa.bindparam("id"))
 _BY_RECEIPT = _OWNED.where(_booking.c.receipt == sa.bindparam("receipt"))
-_COLLEAGUE = (
-    sa.select(
-        StaffMember.id,
-        StaffMember.first_name,
-        StaffMember.mail,
-        StaffMember.unit,
-        Therapist.channels,
-        Therapist.meeting_url,
-    )
-    .join(Therapist, Therapist.staff_id == StaffMember.id)
-    .where(StaffMember.id == sa.bindparam("id"))
-)
+_COLLEAGUES = sa.select(
+    StaffMember.id,
+    StaffMember.first_name,
+    StaffMember.mail,
+    StaffMember.unit,
+    Therapist.channels,
+    Therapist.meeting_url,
+).join(Therapist, Therapist.staff_id == StaffMember.id)
+_COLLEAGUE = _COLLEAGUES.where(StaffMember.id == sa.bindparam("id"))
 _WORKING = _COLLEAGUE.where(StaffMember.active)
-_QUEUE_UP = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("holder"), 0)))
+_ACTIVE_WITH = (
+    sa.select(*_OWNED.selected_columns, *_COLLEAGUES.selected_columns)
+    .select_from(_booking)
+    .outerjoin(StaffMember, sa.and_(StaffMember.id == _booking.c.therapist_id, StaffMember.active))
+    .outerjoin(Therapist, Therapist.staff_id == StaffMember.id)
+    .where(_booking.c.holder == sa.bindparam("holder"), ACTIVE)
+    .with_for_update(of=_booking)
+)
 # Naming every therapist lets the primary key be read by range; a list of them from here would cost more than the reading.
 _OCCUPIED = (
     sa.select(
@@ -79,8 +85,15 @@ _OCCUPIED = (
 _CHANGE = sa.update(_booking).where(_booking.c.id == sa.bindparam("changed"))
 _INSERT_BOOKING = sa.insert(_booking)
 _INSERT_CELLS = sa.insert(_cell)
-# Asking for a column back makes one statement of all cells: fewer ways to a server, but more work than SQLite's own loop.
-_INSERT_CELLS_AT_ONCE = _INSERT_CELLS.returning(_cell.c.cell)
+# One statement for all cells: a server is asked once, while SQLite runs through them faster itself.
+_INSERT_CELLS_AT_ONCE = sa.insert(_cell).from_select(
+    ["therapist_id", "cell", "booking_id"],
+    sa.select(
+        sa.bindparam("therapist_id", type_=sa.String),
+        sa.func.unnest(sa.bindparam("cells", type_=postgresql.ARRAY(sa.Integer))),
+        sa.bindparam("booking_id", type_=sa.String),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,22 +169,35 @@ def active_by(session: Session, holder: str) -> Owned | None:
 
 def _owned(session: Session, statement: sa.Select[Any], **values: str) -> Owned | None:
     row = session.connection().execute(statement, values).one_or_none()
-    if row is None:
-        return None
-    columns: Any = row
+    return _as_owned(row) if row is not None else None
+
+
+def _as_owned(columns: Any) -> Owned:
     return Owned(*[*columns[:-1], read_wish(columns[-1] or "")])
 
 
-def active_of(session: Session, holder: str) -> Owned | None:
+def active_of(session: Session, holder: str, *, adding: bool = False) -> Owned | None:
     """The holder's hold or booking, locked until the transaction ends.
 
-    On PostgreSQL the holder is locked too, row or no row: otherwise a second window
-    could wait for a hold, find it replaced, and not see the one that replaced it.
+    A second window that waits for a hold finds it replaced, and looks again for the one that replaced it. Whoever
+    is ``adding`` one need not: of two at the same moment, the key on holders refuses one.
     """
+    found = _owned(session, _ACTIVE_LOCKED, holder=holder)
+    while found is None and not adding and active_by(session, holder) is not None:
+        found = _owned(session, _ACTIVE_LOCKED, holder=holder)
+    return found
+
+
+def active_with(session: Session, holder: str) -> tuple[Owned, Colleague | None] | None:
+    """`active_of`, and the therapist if they are employed now."""
     connection = session.connection()
-    if connection.dialect.name == "postgresql":
-        connection.execute(_QUEUE_UP, {"holder": holder})
-    return _owned(session, _ACTIVE_LOCKED, holder=holder)
+    row: Any = connection.execute(_ACTIVE_WITH, {"holder": holder}).one_or_none()
+    while row is None and active_by(session, holder) is not None:
+        row = connection.execute(_ACTIVE_WITH, {"holder": holder}).one_or_none()
+    if row is None:
+        return None
+    therapist = row[_OWNED_COLUMNS:]
+    return _as_owned(row[:_OWNED_COLUMNS]), _as_colleague(therapist) if therapist[0] is not None else None
 
 
 def add(session: Session, values: dict[str, Any], taken: Iterable[int]) -> None:
@@ -182,11 +208,12 @@ def add(session: Session, values: dict[str, Any], taken: Iterable[int]) -> None:
 
 def occupy(session: Session, booking_id: str, therapist_id: str, taken: Iterable[int]) -> None:
     """Take cells, in ascending order so that two takers cannot wait for each other."""
-    rows = [{"therapist_id": therapist_id, "cell": cell, "booking_id": booking_id} for cell in sorted(taken)]
-    if rows:
-        connection = session.connection()
-        at_once = connection.dialect.name == "postgresql"
-        connection.execute(_INSERT_CELLS_AT_ONCE if at_once else _INSERT_CELLS, rows)
+    cells, connection = sorted(taken), session.connection()
+    whose = {"therapist_id": therapist_id, "booking_id": booking_id}
+    if connection.dialect.name == "postgresql":
+        connection.execute(_INSERT_CELLS_AT_ONCE, whose | {"cells": cells})
+    elif cells:
+        connection.execute(_INSERT_CELLS, [whose | {"cell": cell} for cell in cells])
 
 
 def change(session: Session, booking_id: str, **values: Any) -> None:
@@ -268,14 +295,17 @@ def by_receipt(session: Session, receipt: str) -> Owned | None:
 
 def colleague(session: Session, staff_id: str) -> Colleague:
     """A therapist, still employed or not; raises `NoResultFound`."""
-    row = session.connection().execute(_COLLEAGUE, {"id": staff_id}).one()
-    return Colleague(row[0], row[1], row[2], row[3], words(row[4]), row[5])
+    return _as_colleague(session.connection().execute(_COLLEAGUE, {"id": staff_id}).one())
 
 
 def working(session: Session, staff_id: str) -> Colleague | None:
     """A therapist who is employed now, or None."""
     row = session.connection().execute(_WORKING, {"id": staff_id}).one_or_none()
-    return Colleague(row[0], row[1], row[2], row[3], words(row[4]), row[5]) if row is not None else None
+    return _as_colleague(row) if row is not None else None
+
+
+def _as_colleague(row: Any) -> Colleague:
+    return Colleague(row[0], row[1], row[2], row[3], words(row[4]), row[5])
 
 
 def readable_by(staff: StaffMember) -> sa.Select[Booking, str, str | None]:

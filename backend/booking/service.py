@@ -25,13 +25,14 @@ from backend.booking.lifecycle import BOOKED, CANCELLED, HELD
 from backend.booking.notices import Reminder
 from backend.booking.offering import Asked, Offer, Offering, drop_expired
 from backend.booking.promise import Promise
-from backend.booking.races import contend
+from backend.booking.races import LostRace, contend
 from backend.booking.safe import CHOICES, Safe
 from backend.booking.schedule import ScheduleDesk
 from backend.booking.tables import Booking
 from backend.booking.video import room
 from backend.core import audit, codes, webhooks
 from backend.core.audit import Tag
+from backend.core.db import together
 from backend.core.errors import AlreadyBooked, HoldExpired, InvalidField, NotFound, Taken
 from backend.core.house import House
 from backend.core.idempotency import Key, claim, recall
@@ -202,9 +203,9 @@ class BookingDesk:
 
         def work(session: Session) -> Held:
             now = self._house.clock.now()
-            mine = repository.active_of(session, holder)
             booking_id = new_id()
             earlier = claim(session, key, booking_id, now)
+            mine = repository.active_of(session, holder, adding=True)
             if earlier is not None:
                 if mine is None or mine.id != earlier or mine.hold_until is None:
                     raise Taken
@@ -213,27 +214,29 @@ class BookingDesk:
                 raise AlreadyBooked
             if mine is not None:
                 self._let_go(session, mine, now)
-            day = self._offering.check(session, wanted, now)
-            place = self._offering.choose(session, day, wanted, now)
+            try:
+                day, place = self._offering.take(session, wanted, now)
+            except Taken:
+                if mine is None and repository.active_by(session, holder) is not None:
+                    raise LostRace from None  # another window of theirs was first, perhaps with this very time
+                raise
             until = now + timedelta(minutes=self._settings.hold_minutes)
-            repository.add(
-                session,
-                {
-                    "id": booking_id,
-                    "holder": holder,
-                    "therapist_id": place.therapist,
-                    "start_at": wanted.start,
-                    "end_at": place.end,
-                    "state": HELD,
-                    "hold_until": until,
-                    "channel": wanted.channel,
-                    "wish": wanted.wish.told or None,
-                    "lang": "sv",
-                    "created_at": now,
-                },
-                place.cells,
-            )
-            audit.record(session, now, Tag.BOOKING_HELD, booking_id)
+            values = {
+                "id": booking_id,
+                "holder": holder,
+                "therapist_id": place.therapist,
+                "start_at": wanted.start,
+                "end_at": place.end,
+                "state": HELD,
+                "hold_until": until,
+                "channel": wanted.channel,
+                "wish": wanted.wish.told or None,
+                "lang": "sv",
+                "created_at": now,
+            }
+            with together(session):
+                repository.add(session, values, place.cells)
+                audit.record(session, now, Tag.BOOKING_HELD, booking_id)
             return Held(
                 booking_id=booking_id,
                 start=wanted.start,
@@ -279,25 +282,27 @@ class BookingDesk:
 
         def work(session: Session) -> Confirmed:
             now = self._house.clock.now()
-            booking = repository.active_of(session, holder)
             if (earlier := self._again(session, claim(session, key, receipt, now))) is not None:
                 return earlier
-            if booking is None:
+            found = repository.active_with(session, holder)
+            if found is None:
                 raise HoldExpired
+            booking, therapist = found
             if booking.state == BOOKED:
                 return self._confirmed(session, booking)
             if booking.start_at <= now or shown not in (None, booking.start_at):
                 raise HoldExpired
-            therapist, end = self._therapist_for(session, booking, details.channel, now)
+            therapist, end = self._therapist_for(session, booking, therapist, details.channel, now)
             values = self._sealed(booking.id, details)
             values |= {"therapist_id": therapist.id, "end_at": end, "state": BOOKED, "hold_until": None}
             values |= {"receipt": receipt, "confirmed_at": now}
-            repository.change(session, booking.id, **values)
-            codes.issue(session, self._house.vault, code, receipt, "booking", booking.id, now)
-            audit.record(session, now, Tag.BOOKING_CONFIRMED, booking.id)
-            webhooks.announce(session, self._house, now, "booking.confirmed", booking.id)
-            self.promise.booked(session, holder, booking.id)
-            notices.tell(session, self._house, therapist, booking.id, now)
+            with together(session):
+                repository.change(session, booking.id, **values)
+                codes.issue(session, self._house.vault, code, receipt, "booking", booking.id, now)
+                audit.record(session, now, Tag.BOOKING_CONFIRMED, booking.id)
+                webhooks.announce(session, self._house, now, "booking.confirmed", booking.id)
+                self.promise.booked(session, holder, booking.id)
+                notices.tell(session, self._house, therapist, booking.id, now)
             if details.reminder is not None:
                 start, reader = booking.start_at, details.reader
                 notices.remind(session, self._house, booking.id, start, details.reminder, reader, now)
@@ -328,7 +333,7 @@ class BookingDesk:
         """
         details = self._checked(details)
         wanted = replace(self._offering.read(slot), channel=details.channel)
-        place = self._offering.take(session, wanted, now)
+        _, place = self._offering.take(session, wanted, now)
         booking_id = new_id()
         values: dict[str, object] = {
             "id": booking_id,
@@ -493,11 +498,15 @@ class BookingDesk:
         return await self._db.read(lambda session: repository.readable_of(session, staff, booking_ids))
 
     def _therapist_for(
-        self, session: Session, booking: repository.Owned, channel: str, now: datetime
+        self,
+        session: Session,
+        booking: repository.Owned,
+        therapist: repository.Colleague | None,
+        channel: str,
+        now: datetime,
     ) -> tuple[repository.Colleague, datetime]:
-        """Whoever holds the talk, or a colleague free then if the first cannot meet in ``channel`` or has left; and
-        when it ends. Raises `InvalidField` and `Taken`."""
-        therapist = repository.working(session, booking.therapist_id)
+        """``therapist``, or a colleague free then if they cannot meet in ``channel`` or have left; and when the talk
+        ends. Raises `InvalidField` and `Taken`."""
         if therapist is not None and channel in therapist.channels:
             return therapist, booking.end_at
         place = next(iter(self._offering.instead(session, booking.start_at, channel, now, booking.wish)), None)

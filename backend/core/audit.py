@@ -250,7 +250,7 @@ def forget_reasons(session: Session, subjects: Collection[str]) -> None:
 
 
 # Written with every deed, so it goes past the unit of work, which costs several times the insert itself.
-_INSERT = sa.insert(AuditEvent)
+_INSERT = sa.insert(AuditEvent).inline()
 _ROLES = StaffMember.role + sa.case((StaffMember.also == "", ""), else_=" " + StaffMember.also)
 _WHO = sa.bindparam("who", type_=sa.String)
 

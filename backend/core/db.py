@@ -7,23 +7,25 @@ to a thread and runs to its end whatever happens to the request.
 
 SQLite has one writer thread. It takes what has queued up, runs each piece of work
 in a savepoint of its own and commits them together (group commit): one fsync
-serves many, and `write` returns only after that commit. PostgreSQL has a small
-pool of writer threads, a transaction each.
+serves many, and `write` returns only after that commit. PostgreSQL has a few
+writer threads, a transaction each: with more of them Python itself is what they wait for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects import registry
@@ -31,6 +33,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Dialect, Engine, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm.session import JoinTransactionMode
 from sqlalchemy.types import TypeDecorator
 
 from backend.core.errors import StorageUnavailable
@@ -79,8 +82,10 @@ class Instant(TypeDecorator[datetime]):
             return super().bind_processor(dialect)
 
         def as_text(value: datetime | None) -> str | None:
+            if value is not None and value.tzinfo is UTC:
+                return _utc_as_text(value)
             utc = self.process_bind_param(value, dialect)
-            return utc.replace(tzinfo=None).isoformat(" ", "microseconds") if utc is not None else None
+            return _utc_as_text(utc) if utc is not None else None
 
         return as_text
 
@@ -89,6 +94,34 @@ class Instant(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# Most rows of a transaction bear the same moment. Only ever called with UTC: in a zone with clock changes two
+# moments an hour apart may be equal, and one would be given the other's text.
+@functools.lru_cache(maxsize=64)
+def _utc_as_text(value: datetime) -> str:
+    return value.replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+class _Session(Session):
+    """A session on a connection whose transaction is somebody else's.
+
+    Most work only asks it for the connection. For that much the session's own transaction is not begun: beginning
+    and ending one costs as much as several small statements.
+    """
+
+    def __init__(self, connection: sa.Connection, join: JoinTransactionMode = "rollback_only") -> None:
+        super().__init__(connection, join_transaction_mode=join, expire_on_commit=False)
+        self._connection = connection
+
+    def connection(self, *arguments: Any, **options: Any) -> sa.Connection:
+        """See `Session.connection`."""
+        return super().connection(*arguments, **options) if arguments or options else self._connection
+
+    def finish(self) -> None:
+        """Write what has been added to it; the transaction goes on."""
+        if self.in_transaction():
+            self.commit()
 
 
 class Database:
@@ -100,7 +133,7 @@ class Database:
     Both raise `StorageUnavailable` when the database does not answer.
     """
 
-    def __init__(self, url: str, *, writers: int = 8, readers: int = 4) -> None:
+    def __init__(self, url: str, *, writers: int = 4, readers: int = 4) -> None:
         self.url = make_url(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self._closed = False
@@ -110,20 +143,16 @@ class Database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
             self.engine = _sqlite_engine(self.url, query_only=False)
             self._read_engine = _sqlite_engine(self.url, query_only=True)
-            self._writer: _SqliteWriter | None = _SqliteWriter(self.engine)
-            self._write_pool: ThreadPoolExecutor | None = None
+            self._writers = _Writers(1, _GROUP, self._commit_together)
         else:
             self.engine = sa.create_engine(self.url, pool_size=writers + readers, max_overflow=0, pool_timeout=5)
             self._read_engine = self.engine
-            self._writer = None
-            self._write_pool = ThreadPoolExecutor(writers, thread_name_prefix="db-write")
+            self._writers = _Writers(writers, 1, self._commit_each)
         self._read_pool = ThreadPoolExecutor(readers, thread_name_prefix="db-read")
 
     async def write(self, work: Work[T]) -> T:
         """See the class. A cancelled caller does not cancel the work."""
-        if self._writer is not None:
-            return await self._writer.written(work)
-        return await asyncio.shield(asyncio.wrap_future(self.submit_write(work)))
+        return await self._writers.written(work)
 
     async def read(self, work: Work[T]) -> T:
         """See the class."""
@@ -131,10 +160,7 @@ class Database:
 
     def submit_write(self, work: Work[T]) -> Future[T]:
         """Queue ``work`` and return its future; for callers outside an event loop."""
-        if self._writer is not None:
-            return self._writer.submit(work)
-        assert self._write_pool is not None
-        return self._write_pool.submit(self._write_postgres, work)
+        return self._writers.submit(work)
 
     def write_now(self, work: Work[T]) -> T:
         """`write` for the command line and tests: blocks until the commit."""
@@ -144,7 +170,7 @@ class Database:
         """`read` in the calling thread."""
         for attempt in range(_ATTEMPTS):
             try:
-                with Session(self._read_engine, expire_on_commit=False) as session:
+                with self._read_engine.connect() as connection, _Session(connection) as session:
                     return work(session)
             except DBAPIError as error:
                 if error.connection_invalidated and attempt < _ATTEMPTS - 1:
@@ -159,23 +185,40 @@ class Database:
         if self._closed:
             return
         self._closed = True
-        if self._writer is not None:
-            self._writer.stop()
-        if self._write_pool is not None:
-            self._write_pool.shutdown()
+        self._writers.stop()
         self._read_pool.shutdown()
         self.engine.dispose()
         self._read_engine.dispose()
+
+    def _commit_together(self, group: list[Work[Any]]) -> list[_Outcome[Any]]:
+        try:
+            with self.engine.begin() as connection:
+                return [_in_savepoint(connection, work) for work in group]
+        except BaseException as error:  # the commit itself failed, so nobody's work was kept
+            unavailable = StorageUnavailable()
+            unavailable.__cause__ = error
+            return [(None, unavailable)] * len(group)
+
+    def _commit_each(self, group: list[Work[Any]]) -> list[_Outcome[Any]]:
+        outcomes: list[_Outcome[Any]] = []
+        for work in group:
+            try:
+                outcomes.append((self._write_postgres(work), None))
+            except BaseException as error:
+                outcomes.append((None, error))
+        return outcomes
 
     def _write_postgres(self, work: Work[T]) -> T:
         for attempt in range(_ATTEMPTS):
             committing = False
             try:
-                with Session(self.engine, expire_on_commit=False) as session:
-                    result = work(session)
-                    session.flush()
+                with self.engine.connect() as connection:
+                    transaction = connection.begin()
+                    with _Session(connection) as session:
+                        result = work(session)
+                        session.finish()
                     committing = True
-                    session.commit()
+                    transaction.commit()
                     return result
             except DBAPIError as error:
                 # A connection that the server closed while it lay idle is found out by using it: asking each
@@ -189,6 +232,44 @@ class Database:
                     raise StorageUnavailable from error
                 raise
         raise AssertionError("unreachable")
+
+
+@contextlib.contextmanager
+def together(session: Session) -> Iterator[None]:
+    """Writes that need nothing of each other: sent to PostgreSQL at once, instead of waiting for each one's answer.
+
+    Within the block nothing can be read, not even how many rows were changed. What the database refuses
+    is raised at its end, as SQLAlchemy would have raised it. On SQLite there is no way to wait for.
+    """
+    connection = session.connection()
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        yield
+        return
+    refused: DBAPIError | None = None
+    try:
+        with driver.pipeline():
+            try:
+                yield
+            except DBAPIError as error:
+                refused = error
+    except psycopg.Error as error:
+        if refused is None:
+            refused = _as_raised(connection, error)
+    if refused is not None:
+        raise refused
+
+
+def _as_raised(connection: sa.Connection, error: psycopg.Error) -> DBAPIError:
+    driver_error: Any = error
+    lost = connection.dialect.is_disconnect(driver_error, None, None)
+    if lost:
+        connection.invalidate(error)
+    found = DBAPIError.instance(
+        None, None, error, psycopg.Error, connection_invalidated=lost, dialect=connection.dialect
+    )
+    assert isinstance(found, DBAPIError)
+    return found
 
 
 class _Waiting(Generic[T]):
@@ -211,14 +292,16 @@ class _Waiting(Generic[T]):
             self.future.set_result(result)  # type: ignore[arg-type]
 
 
-class _SqliteWriter:
-    """The one thread that writes to a SQLite file."""
+class _Writers:
+    """Threads that write. Each takes what has queued up, at most ``most`` at a time, and has ``commit`` see to it."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, threads: int, most: int, commit: Callable[[list[Work[Any]]], list[_Outcome[Any]]]) -> None:
+        self._most = most
+        self._commit = commit
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="db-write", daemon=True)
-        self._thread.start()
+        self._threads = [threading.Thread(target=self._run, name="db-write", daemon=True) for _ in range(threads)]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, work: Work[T]) -> Future[T]:
         future: Future[T] = Future()
@@ -231,38 +314,30 @@ class _SqliteWriter:
         return await waiting.future
 
     def stop(self) -> None:
-        self._queue.put(None)
-        self._thread.join()
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            thread.join()
 
     def _run(self) -> None:
         stopping = False
         while not stopping:
-            first = self._queue.get()
-            group, stopping = self._gather(first)
+            group, stopping = self._gather(self._queue.get())
             if group:
-                _tell(group, self._commit_together(group))
+                _tell(group, self._commit([work for work, _ in group]))
 
     def _gather(self, first: _Job | None) -> tuple[list[_Job], bool]:
         group: list[_Job] = []
         job = first
         while job is not None:
             group.append(job)
-            if len(group) == _GROUP:
+            if len(group) == self._most:
                 return group, False
             try:
                 job = self._queue.get_nowait()
             except queue.Empty:
                 return group, False
         return group, True
-
-    def _commit_together(self, group: list[_Job]) -> list[_Outcome[Any]]:
-        try:
-            with self._engine.begin() as connection:
-                return [_in_savepoint(connection, work) for work, _ in group]
-        except BaseException as error:  # the commit itself failed, so nobody's work was kept
-            unavailable = StorageUnavailable()
-            unavailable.__cause__ = error
-            return [(None, unavailable)] * len(group)
 
 
 def _tell(group: list[_Job], outcomes: list[_Outcome[Any]]) -> None:
@@ -286,20 +361,25 @@ def _settle(waiting: list[tuple[_Waiting[Any], _Outcome[Any]]]) -> None:
 
 
 def _in_savepoint(connection: sa.Connection, work: Work[T]) -> _Outcome[T]:
-    session = Session(connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
+    """What came of one piece of work. Raises `sqlite3.OperationalError` when there is no transaction any more:
+    SQLite undoes all of it, also what others have written in it, when the disk is full.
+    """
+    driver = _driver(connection)
+    driver.execute("SAVEPOINT work")
     try:
-        result = work(session)
-        session.commit()
-        return result, None
+        with _Session(connection, "create_savepoint") as session:
+            result = work(session)
+            session.finish()
     except BaseException as error:
-        session.rollback()
+        driver.execute("ROLLBACK TO work")
+        driver.execute("RELEASE work")
         if isinstance(error, OperationalError | sqlite3.OperationalError):
             unavailable = StorageUnavailable()
             unavailable.__cause__ = error
             return None, unavailable
         return None, error
-    finally:
-        session.close()
+    driver.execute("RELEASE work")
+    return result, None
 
 
 class _Sqlite(SQLiteDialect_pysqlite):

@@ -22,7 +22,8 @@ RULES = {
 
 
 def breaches(page: Page) -> list[str]:
-    """What axe finds, one line each."""
+    """What axe finds, one line each, when the page has got its style sheets: what is looked for may be there before."""
+    page.wait_for_load_state()
     found: list[dict[str, Any]] = Axe().run(page, options=RULES).response["violations"]
     return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
 

@@ -6,16 +6,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import NARROW, WIDE
+from tests.browser.test_accessibility import breaches
 from tests.conftest import ManualClock, make_settings
 from tests.people import seed_example_staff
 from tests.web.serving import serve
 
 Open = Callable[..., Page]
-RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +48,6 @@ def logged_in(opened: Open, town: tuple[str, dict[str, str]], login: str) -> Pag
     page.fill("[name=password]", town[1][login])
     page.locator("main form button").click()
     return page
-
-
-def breaches(page: Page) -> list[str]:
-    found: list[dict[str, Any]] = Axe().run(page, options=RULES).response["violations"]
-    return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
 
 
 def fits(page: Page) -> bool:

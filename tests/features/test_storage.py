@@ -80,6 +80,32 @@ def test_a_failed_piece_of_work_takes_nobody_with_it(database: Database) -> None
     assert count(database) == 10
 
 
+def test_a_disk_that_is_full_keeps_what_it_has_acknowledged(tmp_path: Path) -> None:
+    """SQLite undoes a whole transaction when it finds no room. Whoever shared it is not told that theirs was kept."""
+    database = Database(f"sqlite:///{tmp_path / 'x.db'}")
+    migrate.upgrade(database.engine)
+    pages = database.write_now(lambda s: s.scalar(sa.text("PRAGMA page_count")))
+    database.write_now(lambda s: s.execute(sa.text(f"PRAGMA max_page_count={pages + 20}")))
+    gate = threading.Event()
+    first = database.submit_write(lambda session: gate.wait(5))
+
+    def fill(session: sa.orm.Session) -> None:
+        audit.record(session, AT, Tag.CHAT_STARTED, "too much", detail="x" * 1_000_000)
+
+    named = {name: database.submit_write(note(name)) for name in "abc"}
+    named["too much"] = database.submit_write(fill)
+    named |= {name: database.submit_write(note(name)) for name in "def"}
+    gate.set()
+    first.exception(10)
+    acknowledged = {name for name, future in named.items() if future.exception(10) is None}
+    kept = database.read_now(lambda s: set(s.scalars(sa.select(AuditEvent.subject))))
+    assert kept == acknowledged
+    assert "too much" not in kept
+    database.write_now(note("later"))
+    assert "later" in database.read_now(lambda s: set(s.scalars(sa.select(AuditEvent.subject))))
+    database.close()
+
+
 def test_reading_cannot_write_on_sqlite(tmp_path: Path) -> None:
     """A read session is refused a write by the database itself."""
     database = Database(f"sqlite:///{tmp_path / 'x.db'}")
