@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from backend.alerts.rules import OWN, WIDE
 from backend.alerts.tables import Alert
+from backend.core.db import affected
 from backend.core.people import StaffMember
 
 _RINGING = sa.and_(Alert.acknowledged_at.is_(None), Alert.corrected_at.is_(None))
@@ -73,17 +74,17 @@ def find(session: Session, mine: sa.Select[Alert], alert_id: str) -> Alert | Non
 
 def acknowledge(session: Session, alert_id: str, level: str, staff_id: str, at: datetime) -> bool:
     """Make somebody the one who has seen it at this level; False when it no longer rings so. The first wins."""
-    done = session.execute(
+    change = (
         sa.update(Alert)
         .where(Alert.id == alert_id, Alert.level == level, _RINGING)
         .values(acknowledged_at=at, acknowledged_by=staff_id)
     )
-    return bool(done.rowcount)  # type: ignore[attr-defined]
+    return bool(affected(session, change))
 
 
 def forget_before(session: Session, before: datetime) -> int:
     """Delete alerts that first rang before a moment; returns how many."""
-    return session.execute(sa.delete(Alert).where(Alert.at < before)).rowcount  # type: ignore[attr-defined, no-any-return]
+    return affected(session, sa.delete(Alert).where(Alert.at < before))
 
 
 def name_of(session: Session, alert: Alert) -> Sequence[str]:

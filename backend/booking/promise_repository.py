@@ -14,6 +14,7 @@ from backend.booking.lifecycle import BOOKED, CANCELLED, DONE, NO_SHOW
 from backend.booking.promise_tables import WAITING, Callback, CapacityAlarm, TimeRequest
 from backend.booking.tables import Booking
 from backend.core.access import Kind, visible
+from backend.core.db import affected
 from backend.core.people import Role, StaffMember
 from backend.core.vault import new_id
 
@@ -119,12 +120,12 @@ def ring(session: Session, day: date, reason: str, now: datetime, again_after: d
     mine = (CapacityAlarm.day == day, CapacityAlarm.reason == reason)
     if session.scalar(sa.select(CapacityAlarm.id).where(*mine)) is None:
         return _added(session, CapacityAlarm(id=new_id(), day=day, reason=reason, rang_at=now))
-    done: Any = session.execute(
+    change = (
         sa.update(CapacityAlarm)
         .where(*mine, CapacityAlarm.seen_at.is_not(None), CapacityAlarm.seen_at < again_after)
         .values(rang_at=now, seen_at=None, seen_by=None)
     )
-    return bool(done.rowcount)
+    return bool(affected(session, change))
 
 
 def alarms(session: Session, since: date) -> Sequence[tuple[CapacityAlarm, str]]:
@@ -141,12 +142,12 @@ def alarms(session: Session, since: date) -> Sequence[tuple[CapacityAlarm, str]]
 
 def see(session: Session, alarm_id: str, staff_id: str, now: datetime) -> bool:
     """Make somebody the one who has seen an alarm; False when a colleague was first or there is none."""
-    done: Any = session.execute(
+    change = (
         sa.update(CapacityAlarm)
         .where(CapacityAlarm.id == alarm_id, CapacityAlarm.seen_at.is_(None))
         .values(seen_at=now, seen_by=staff_id)
     )
-    return bool(done.rowcount)
+    return bool(affected(session, change))
 
 
 def forget_alarms(session: Session, before: date) -> None:

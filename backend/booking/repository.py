@@ -179,25 +179,27 @@ def _as_owned(columns: Any) -> Owned:
 def active_of(session: Session, holder: str, *, adding: bool = False) -> Owned | None:
     """The holder's hold or booking, locked until the transaction ends.
 
-    A second window that waits for a hold finds it replaced, and looks again for the one that replaced it. Whoever
-    is ``adding`` one need not: of two at the same moment, the key on holders refuses one.
+    Whoever is ``adding`` one need not look twice: of two at the same moment, the key on holders refuses one.
     """
-    found = _owned(session, _ACTIVE_LOCKED, holder=holder)
-    while found is None and not adding and active_by(session, holder) is not None:
-        found = _owned(session, _ACTIVE_LOCKED, holder=holder)
-    return found
+    row = _locked(session, _ACTIVE_LOCKED, holder, again=not adding)
+    return _as_owned(row) if row is not None else None
 
 
 def active_with(session: Session, holder: str) -> tuple[Owned, Colleague | None] | None:
     """`active_of`, and the therapist if they are employed now."""
-    connection = session.connection()
-    row: Any = connection.execute(_ACTIVE_WITH, {"holder": holder}).one_or_none()
-    while row is None and active_by(session, holder) is not None:
-        row = connection.execute(_ACTIVE_WITH, {"holder": holder}).one_or_none()
+    row = _locked(session, _ACTIVE_WITH, holder)
     if row is None:
         return None
     therapist = row[_OWNED_COLUMNS:]
     return _as_owned(row[:_OWNED_COLUMNS]), _as_colleague(therapist) if therapist[0] is not None else None
+
+
+def _locked(session: Session, statement: sa.Select[Any], holder: str, *, again: bool = True) -> Any:
+    """A second window that waits for a hold finds it replaced, and looks ``again`` for the one that replaced it."""
+    row = session.connection().execute(statement, {"holder": holder}).one_or_none()
+    while row is None and again and active_by(session, holder) is not None:
+        row = session.connection().execute(statement, {"holder": holder}).one_or_none()
+    return row
 
 
 def add(session: Session, values: dict[str, Any], taken: Iterable[int]) -> None:

@@ -17,6 +17,7 @@ from backend.cases.tables import Case, CaseNote, CaseSource, Family, FamilyMembe
 from backend.core import access, audit
 from backend.core.access import From, Kind
 from backend.core.audit import Tag
+from backend.core.db import affected
 from backend.core.errors import Conflict, EmptyText, InvalidField, NotFound, TextTooLong
 from backend.core.people import StaffMember
 from backend.core.text import clean
@@ -151,10 +152,8 @@ class PersonDesk(Desk):
         def change(session: Session) -> None:
             person = self._readable(session, staff, person_id)
             self._need_family(session, staff, person)
-            changed = session.execute(
-                sa.update(FamilyMember).where(FamilyMember.person_id == person.id).values(shown=shown)
-            )
-            if not changed.rowcount:  # type: ignore[attr-defined]
+            showing = sa.update(FamilyMember).where(FamilyMember.person_id == person.id).values(shown=shown)
+            if not affected(session, showing):
                 raise NotFound
             detail = "shown" if shown else "hidden"
             audit.record(session, self._now(), Tag.FAMILY_SHOWN, person.id, actor=staff.id, detail=detail)
@@ -168,8 +167,7 @@ class PersonDesk(Desk):
         def remove(session: Session) -> None:
             person = self._readable(session, staff, person_id)
             self._need_family(session, staff, person)
-            gone = session.execute(sa.delete(FamilyMember).where(FamilyMember.person_id == person.id))
-            if not gone.rowcount:  # type: ignore[attr-defined]
+            if not affected(session, sa.delete(FamilyMember).where(FamilyMember.person_id == person.id)):
                 raise NotFound
             audit.record(session, self._now(), Tag.FAMILY_UNLINKED, person.id, actor=staff.id)
 

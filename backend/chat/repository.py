@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from backend.chat.assistant import State
 from backend.chat.tables import Chat, ChatMessage
+from backend.core.db import affected
 from backend.core.errors import ChatExpired, KeyReused
 from backend.core.reader import Reader
 from backend.core.vault import Vault, new_id
@@ -142,8 +143,7 @@ def accept(
 
     Raises `ChatExpired` when the chat was wiped meanwhile.
     """
-    touched = session.execute(sa.update(Chat).where(Chat.id == chat.id).values(seen_at=at))
-    if not touched.rowcount:  # type: ignore[attr-defined]
+    if not affected(session, sa.update(Chat).where(Chat.id == chat.id).values(seen_at=at)):
         raise ChatExpired
     stored = body if talk is None else {"text": "", "action": "", "typed": False, "talk": talk}
     message = _message(session, vault, chat, "visitor", "text", "", stored, at)

@@ -23,6 +23,7 @@ from backend.concerns.tables import (
 )
 from backend.core.access import Kind, visible
 from backend.core.audit import AuditEvent
+from backend.core.db import affected
 from backend.core.people import StaffMember
 
 AT_MOST = 200
@@ -199,12 +200,12 @@ def of_story(session: Session, story_id: str) -> Sequence[Concern]:
 
 def take(session: Session, staff: StaffMember, concern_id: str, at: datetime) -> bool:
     """Make ``staff`` the one who has accepted; False when somebody was first. The caller has checked that it may be known."""
-    taken = session.execute(
+    change = (
         sa.update(Concern)
         .where(Concern.id == concern_id, Concern.unit == staff.unit, Concern.state == State.NEW)
         .values(state=State.ACCEPTED.value, accepted_at=at, accepted_by=staff.id, take_by=None, untaken_at=None)
     )
-    return bool(taken.rowcount)  # type: ignore[attr-defined]
+    return bool(affected(session, change))
 
 
 def untaken(session: Session, now: datetime, at_most: int) -> Sequence[Concern]:
@@ -247,7 +248,7 @@ def release(session: Session, concern_id: str, release_id: str) -> ConcernReleas
 
 def approve(session: Session, release_id: str, staff_id: str, at: datetime, asked_after: datetime) -> bool:
     """Let a second person say yes; False for who asked, for a settled one and for an old one."""
-    said = session.execute(
+    change = (
         sa.update(ConcernRelease)
         .where(
             ConcernRelease.id == release_id,
@@ -257,7 +258,7 @@ def approve(session: Session, release_id: str, staff_id: str, at: datetime, aske
         )
         .values(approved_by=staff_id, approved_at=at)
     )
-    return bool(said.rowcount)  # type: ignore[attr-defined]
+    return bool(affected(session, change))
 
 
 def may_release(session: Session, concern_id: str, staff_id: str, approved_after: datetime) -> bool:

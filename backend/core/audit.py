@@ -249,7 +249,8 @@ def forget_reasons(session: Session, subjects: Collection[str]) -> None:
     session.execute(sa.delete(ReasonKey).where(ReasonKey.subject.in_(subjects)))
 
 
-# Written with every deed, so it goes past the unit of work, which costs several times the insert itself.
+# Written with every deed, so it goes past the unit of work, which costs several times the insert itself, and does not
+# ask for the number that the row was given.
 _INSERT = sa.insert(AuditEvent).inline()
 _ROLES = StaffMember.role + sa.case((StaffMember.also == "", ""), else_=" " + StaffMember.also)
 _WHO = sa.bindparam("who", type_=sa.String)

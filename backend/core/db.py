@@ -194,7 +194,7 @@ class Database:
         try:
             with self.engine.begin() as connection:
                 return [_in_savepoint(connection, work) for work in group]
-        except BaseException as error:  # the commit itself failed, so nobody's work was kept
+        except BaseException as error:  # the commit failed, or all of it was undone before: nobody's work was kept
             unavailable = StorageUnavailable()
             unavailable.__cause__ = error
             return [(None, unavailable)] * len(group)
@@ -232,6 +232,13 @@ class Database:
                     raise StorageUnavailable from error
                 raise
         raise AssertionError("unreachable")
+
+
+def affected(session: Session, change: sa.Update | sa.Delete) -> int:
+    """Carry out an update or a delete; how many rows it met."""
+    done = session.execute(change)
+    assert isinstance(done, sa.CursorResult)
+    return done.rowcount
 
 
 @contextlib.contextmanager

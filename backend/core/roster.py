@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from backend.core import audit
 from backend.core.audit import Tag
-from backend.core.db import Base, Instant
+from backend.core.db import Base, Instant, affected
 from backend.core.people import StaffMember
 from backend.core.vault import new_id
 
@@ -133,7 +133,5 @@ def _during(now: datetime) -> sa.ColumnElement[bool]:
 
 
 def _end(session: Session, staff_id: str, now: datetime) -> bool:
-    ended = session.execute(
-        sa.update(StaffAbsence).where(StaffAbsence.staff_id == staff_id, _during(now)).values(until_at=now)
-    )
-    return bool(ended.rowcount)  # type: ignore[attr-defined]
+    change = sa.update(StaffAbsence).where(StaffAbsence.staff_id == staff_id, _during(now)).values(until_at=now)
+    return bool(affected(session, change))

@@ -8,6 +8,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from backend.core.db import affected
 from backend.core.people import StaffMember
 from backend.core.wording import FORMS, WORD, Place
 from backend.editing.rules import in_force
@@ -64,12 +65,12 @@ def published(session: Session, today: date) -> dict[Place, TextVersion]:
 
 def publish(session: Session, version_id: str, staff_id: str, now: datetime) -> bool:
     """Make a draft public; False when it is none any more."""
-    changed = session.execute(
+    change = (
         sa.update(TextVersion)
         .where(TextVersion.id == version_id, TextVersion.state == DRAFT)
         .values(state=PUBLISHED, published_at=now, published_by=staff_id)
     )
-    return bool(changed.rowcount)  # type: ignore[attr-defined]
+    return bool(affected(session, change))
 
 
 def signatures(session: Session) -> Signatures:

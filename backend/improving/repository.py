@@ -8,6 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from backend.core.db import affected
 from backend.improving.tables import Misunderstood
 
 AT_MOST = 100
@@ -54,4 +55,4 @@ def forget_before(session: Session, before: datetime | None) -> int:
     query = sa.delete(Misunderstood)
     if before is not None:
         query = query.where(Misunderstood.at < before)
-    return session.execute(query).rowcount  # type: ignore[attr-defined, no-any-return]
+    return affected(session, query)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from backend.core import audit
 from backend.core.audit import Tag
 from backend.core.clock import Clock
+from backend.core.db import affected
 from backend.core.errors import Conflict, InvalidField, TooMany
 from backend.core.municipality import Municipality
 from backend.core.people import Role, StaffMember
@@ -125,10 +126,8 @@ def add_staff(
 
 def set_active(session: Session, login: str, active: bool) -> bool:
     """Let somebody in or shut them out, from their next request on; False for an unknown login."""
-    changed = session.execute(
-        sa.update(StaffMember).where(StaffMember.login == login.strip().lower()).values(active=active)
-    )
-    return bool(changed.rowcount)  # type: ignore[attr-defined]
+    change = sa.update(StaffMember).where(StaffMember.login == login.strip().lower()).values(active=active)
+    return bool(affected(session, change))
 
 
 def find_login(session: Session, login: str) -> StaffMember | None:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from backend.core.access import Kind, visible
 from backend.core.codes import ReturnCode
+from backend.core.db import affected
 from backend.core.errors import KeyReused, NotFound
 from backend.core.people import Role, StaffMember
 from backend.core.vault import Vault, new_id
@@ -155,13 +156,13 @@ def sit(session: Session, chat_id: str, talk_id: str, at: datetime) -> None:
 
 def note_shared(session: Session, chat_id: str, talk_id: str) -> bool:
     """A chat shows what was written before; False when it has done so."""
-    done = session.execute(
+    change = (
         sa.update(TalkSeat)
         .where(TalkSeat.chat_id == chat_id, TalkSeat.talk_id == talk_id, TalkSeat.shared.is_(False))
         .values(shared=True)
         .execution_options(synchronize_session=False)
     )
-    return bool(done.rowcount)  # type: ignore[attr-defined]
+    return bool(affected(session, change))
 
 
 def stand_up(session: Session, at: datetime, *, chat_id: str | None = None, talk_id: str | None = None) -> None:
